@@ -1,0 +1,1 @@
+"""The words of the field as pure values: no database, no network, no framework."""
