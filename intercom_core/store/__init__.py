@@ -1,0 +1,1 @@
+"""Schema, transactions, migrations and the queries that more than one daemon needs."""
