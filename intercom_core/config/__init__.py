@@ -1,0 +1,1 @@
+"""Configuration: TOML and environment, strict, all mistakes told at once."""

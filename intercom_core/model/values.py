@@ -13,12 +13,15 @@ NAME_LIMIT = 64
 BUILDING_LIMIT = 128
 TEXT_LIMIT = 255
 COMMAND_LIMIT = 1024
+PASSWORD_MIN = 10
+PASSWORD_MAX = 128
 
 _MAC_SEPARATORS = str.maketrans("", "", ":-. ")
 _MAC = re.compile(r"[0-9A-F]{12}", re.ASCII)
 _APARTMENT = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DTMF = re.compile(r"[0-9*#]{1,4}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{2,63}", re.ASCII)
 _PHONE = re.compile(r"\+?[0-9][0-9 ()/-]{2,30}", re.ASCII)
 _COMMAND = re.compile(r"(Config(?:\.[A-Za-z0-9_]+){3,6}) = ?(.*)", re.ASCII)
 # Line and paragraph separators break lines in some parsers although they are not control characters (category Cc).
@@ -107,3 +110,18 @@ def autop_command(field: str, text: str) -> str:
     if key.lower().startswith(_DENIED_KEYS):
         raise InvalidValueError(field, f"The key {key} is not allowed: it would cut the device off from this server.")
     return f"{key} = {value.strip()}"
+
+
+def login(field: str, text: str) -> str:
+    """A login name: 3 to 64 of a-z, 0-9 and . _ - @ +, lower case."""
+    folded = text.strip().lower()
+    if not _LOGIN.fullmatch(folded):
+        raise InvalidValueError(field, "A login has 3 to 64 characters: a-z, 0-9 and . _ - @ +")
+    return folded
+
+
+def password(field: str, text: str) -> str:
+    """10 to 128 characters; taken as typed."""
+    if not PASSWORD_MIN <= len(text) <= PASSWORD_MAX:
+        raise InvalidValueError(field, f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
+    return text

@@ -1,0 +1,1 @@
+"""What a daemon runs on: thread pools, start and stop, the supervisor."""

@@ -1,0 +1,156 @@
+"""Every key there is, with its default and its rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from intercom_core.model.errors import InvalidValueError
+from intercom_core.model.numbers import NumberRange
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address to listen on. Port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _listen(value: Any) -> Listen | None:
+    if value is None or isinstance(value, Listen):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('an address looks like "127.0.0.1:8080"; "" switches it off')
+    if not value:
+        return None
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{value}" is not an address like "127.0.0.1:8080" or "[::1]:8080"')
+    return Listen(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _number_range(value: Any) -> NumberRange:
+    if isinstance(value, NumberRange):
+        return value
+    try:
+        return NumberRange.parse("", str(value))
+    except InvalidValueError as error:
+        raise ValueError(error.message) from None
+
+
+def _later(value: Listen | None) -> Listen | None:
+    if value is not None:
+        raise ValueError("this version does not serve it yet: leave it empty")
+    return value
+
+
+def _domain(value: str) -> str:
+    if not value or len(value) > 253 or any(c.isspace() or c in "/@;?\"'<>" for c in value):
+        raise ValueError("must be the host name or address that devices use for this server")
+    return value
+
+
+Address = Annotated[Listen | None, BeforeValidator(_listen)]
+LaterAddress = Annotated[Listen | None, BeforeValidator(_listen), AfterValidator(_later)]
+Range = Annotated[NumberRange, BeforeValidator(_number_range)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class DatabaseSettings(Section):
+    """`url` empty: SQLite in the data directory."""
+
+    url: str = ""
+
+
+class SipdSettings(Section):
+    """`domain` is the host in every SIP address, and what devices get as their SIP server."""
+
+    domain: Annotated[str, AfterValidator(_domain)] = "localhost"
+    udp: Address = Listen("0.0.0.0", 5060)
+    tcp: LaterAddress = None
+    tls: LaterAddress = None
+    default_expires_seconds: int = Field(default=300, ge=30, le=86_400)
+    min_expires_seconds: int = Field(default=60, ge=1, le=86_400)
+    max_expires_seconds: int = Field(default=3600, ge=30, le=604_800)
+    durability: Literal["durable", "memory"] = "durable"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SipdSettings:
+        if not self.min_expires_seconds <= self.default_expires_seconds <= self.max_expires_seconds:
+            raise ValueError("min_expires_seconds, default_expires_seconds and max_expires_seconds must ascend")
+        return self
+
+
+class ProvisiondSettings(Section):
+    """`public_url` is how devices reach `http` from outside; empty: http://<sipd.domain>:<port>."""
+
+    http: Address = Listen("0.0.0.0", 8080)
+    https: LaterAddress = None
+    tftp: LaterAddress = None
+    pnp: LaterAddress = None
+    ssh: LaterAddress = None
+    public_url: str = Field(default="", max_length=80, pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")
+    claim_window_hours: int = Field(default=72, ge=1, le=8760)
+
+
+class AdminApiSettings(Section):
+    http: Address = Listen("127.0.0.1", 8000)
+
+
+class MetricsSettings(Section):
+    sipd: Address = Listen("127.0.0.1", 9101)
+    provisiond: Address = Listen("127.0.0.1", 9102)
+    admin_api: Address = Listen("127.0.0.1", 9103)
+
+
+class NumberSettings(Section):
+    """The number plan: numbers of apartments (family) and of residents and devices (personal)."""
+
+    family: Range = NumberRange(5926000001, 5926099999)
+    personal: Range = NumberRange(5926100001, 5926999999)
+    quarantine_days: int = Field(default=90, ge=0, le=3650)
+
+    @model_validator(mode="after")
+    def _apart(self) -> NumberSettings:
+        if self.family.overlaps(self.personal):
+            raise ValueError("the pools family and personal overlap")
+        return self
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class Settings(Section):
+    data_dir: Path = Path("var")
+    database: DatabaseSettings = DatabaseSettings()
+    sipd: SipdSettings = SipdSettings()
+    provisiond: ProvisiondSettings = ProvisiondSettings()
+    admin_api: AdminApiSettings = AdminApiSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    numbers: NumberSettings = NumberSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.data_dir / 'suite.db'}"
+
+    @property
+    def provisioning_url(self) -> str:
+        """What devices' URLs start with, without a final slash."""
+        if self.provisiond.public_url:
+            return self.provisiond.public_url.rstrip("/")
+        port = self.provisiond.http.port if self.provisiond.http else 80
+        host = f"[{self.sipd.domain}]" if ":" in self.sipd.domain else self.sipd.domain
+        return f"http://{host}:{port}"
