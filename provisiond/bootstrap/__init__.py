@@ -1,0 +1,1 @@
+"""The first contact of a device: the claim of its bootstrap file."""
