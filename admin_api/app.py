@@ -1,0 +1,40 @@
+"""The ASGI application, put together from its services."""
+
+from __future__ import annotations
+
+import functools
+import time
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+
+from admin_api import openapi, problems
+from admin_api.edge import Edge
+from admin_api.routes import audit, buildings, communities, devices, homes, installers, macs, session
+from admin_api.services import Services
+
+API_PREFIX = "/api/v1"
+_RESOURCES = (session, installers, communities, buildings, macs, devices, homes, audit)
+
+
+def create_app(services: Services) -> FastAPI:
+    """No documentation pages: they would load scripts from elsewhere. `/api/v1/openapi.json` says it all."""
+    app = FastAPI(
+        title="Intercom suite",
+        summary="Provisioning, numbers and people of building intercoms.",
+        version=version("intercom-suite"),
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}".replace(" ", "-").lower(),
+    )
+    app.state.services = services
+    api = APIRouter(prefix=API_PREFIX)
+    for resource in _RESOURCES:
+        api.include_router(resource.router)
+    app.include_router(api)
+    problems.install(app)
+    app.openapi = functools.partial(openapi.describe, app)  # type: ignore[method-assign]
+    app.add_middleware(Edge, metrics=services.metrics, clock=time.monotonic)
+    return app
