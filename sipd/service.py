@@ -1,0 +1,159 @@
+"""Wires sipd: what listens, what answers, what keeps it current."""
+
+from __future__ import annotations
+
+import os
+
+from intercom_core.changes.follower import ChangeFollower
+from intercom_core.changes.log import Change, ChangeReader, Entity
+from intercom_core.changes.waker import open_waker
+from intercom_core.runtime.pool import WorkPool
+from intercom_core.runtime.role import RoleContext
+from intercom_core.security.box import SealedBox
+from intercom_core.security.keys import KeyName, load_key
+from intercom_core.telemetry import log
+from sipd.auth.authenticator import Authenticator
+from sipd.auth.nonce import Nonces, UsedNonces
+from sipd.core import Core
+from sipd.location.commit import GroupCommit
+from sipd.location.journal import Journal, MemoryJournal, SqliteJournal
+from sipd.location.location import Location
+from sipd.notifier import Local, Notifier
+from sipd.numbers.directory import Directory
+from sipd.numbers.load import AccountLoader
+from sipd.registrar.limits import Limits
+from sipd.registrar.registrar import Registrar
+from sipd.status import StatusWriter
+from sipd.transaction.client import ClientTransactions
+from sipd.transaction.server import ServerTransactions
+from sipd.transport.flow import Flow, bracketed
+from sipd.transport.udp import UdpMetrics, UdpTransport
+
+_log = log.get("sipd.service")
+
+
+class SipService:
+    """State first, then the socket, then commands: nothing is answered before all of it is known."""
+
+    def __init__(self, context: RoleContext) -> None:
+        self._context = context
+        reactor, registry, store, pool = context.reactor, context.registry, context.store, context.pool
+        key = load_key(context.settings.data_dir, KeyName.SIP)
+        for part in ("location", "directory"):
+            context.health.set(part, False)
+        self._directory = Directory()
+        self._loader = AccountLoader(store, SealedBox(key))
+        self._used = UsedNonces()
+        nonces = Nonces(key, reactor.seconds, os.urandom)
+        authenticator = Authenticator(
+            self._loader.realm(), self._directory, nonces, self._used, reactor.seconds, registry
+        )
+        self._location = Location(reactor, self._expired, registry)
+        self._status = StatusWriter(reactor, pool, store, self._location, self._directory)
+        self._journal = self._open_journal()
+        self._journal_pool = WorkPool(reactor, "journal", 1, registry)
+        self._commits = GroupCommit(reactor, self._journal_pool, self._journal, registry)
+        self._registrar = Registrar(
+            reactor, authenticator, self._location, self._commits, self._limits(), self._status.touch
+        )
+        self._servers = ServerTransactions(reactor)
+        self._clients = ClientTransactions(reactor)
+        core = Core(self._registrar, self._servers, self._clients, registry)
+        self._udp = UdpTransport("udp", core, UdpMetrics(registry))
+        self._notifier = Notifier(
+            reactor, pool, store, self._location, self._clients, self._send, self._local, registry
+        )
+        self._reader = ChangeReader(store)
+        self._follower = ChangeFollower(
+            reactor, pool, self._reader, open_waker(reactor, store), self._changed, name="sipd"
+        )
+
+    @property
+    def udp_port(self) -> int:
+        """The port that is listened on, 0 when there is none."""
+        return self._udp.port
+
+    def _open_journal(self) -> Journal:
+        settings = self._context.settings
+        if settings.sipd.durability == "memory":
+            return MemoryJournal()
+        return SqliteJournal(settings.data_dir / "sipd" / "location.db")
+
+    def _limits(self) -> Limits:
+        settings = self._context.settings.sipd
+        return Limits(settings.default_expires_seconds, settings.min_expires_seconds, settings.max_expires_seconds)
+
+    def _local(self) -> Local:
+        domain = bracketed(self._context.settings.sipd.domain)
+        return Local(domain, f"{domain}:{self.udp_port}")
+
+    def _send(self, flow: Flow, data: bytes) -> None:
+        if flow.listener != self._udp.name:
+            raise OSError(f"there is no listener {flow.listener}")
+        self._udp.send(data, flow.host, flow.port)
+
+    def _expired(self, number: str) -> None:
+        self._status.touch(number)
+
+    async def start(self) -> None:
+        """Raises CannotListenError when the port is taken."""
+        try:
+            await self._start()
+        except BaseException:
+            self._location.stop()
+            await self._close_journal()
+            raise
+
+    async def _start(self) -> None:
+        context = self._context
+        cursor = await context.pool.run(self._reader.head)
+        self._directory.put_all(await context.pool.run(self._loader.all))
+        context.health.set("directory", True)
+        await self._load_bindings()
+        context.health.set("location", True)
+        if context.settings.sipd.udp is not None:
+            self._udp.listen(context.reactor, context.settings.sipd.udp)
+        await self._status.reconcile()
+        self._follower.start(cursor)
+        await self._notifier.start()
+        _log.info("serving", udp_port=self.udp_port, numbers=len(self._directory), registered=len(self._location))
+
+    async def _load_bindings(self) -> None:
+        now = self._context.reactor.seconds()
+        loaded = await self._journal_pool.run(self._journal.load, now)
+        for use in loaded.uses:
+            self._used.use(use, now)
+        for number, bindings in loaded.bindings.items():
+            self._location.replace(number, bindings)
+            if self._directory.get(number) is None:
+                self._registrar.forget(number)
+
+    async def _changed(self, changes: list[Change]) -> None:
+        """Idempotent: brings to memory what the database holds now."""
+        accounts = list({change.entity_id for change in changes if change.entity == Entity.SIP_ACCOUNT})
+        if accounts:
+            found = await self._context.pool.run(self._loader.some, accounts)
+            for number in self._directory.apply(accounts, found):
+                self._registrar.forget(number)
+        if any(change.entity == Entity.COMMAND for change in changes):
+            self._notifier.wake()
+
+    async def stop(self) -> None:
+        """Takes no more requests, then lets what was accepted become durable."""
+        await self._udp.stop()
+        await self._follower.stop()
+        await self._notifier.stop()
+        await self._commits.flush()
+        await self._status.stop()
+        self._clients.stop()
+        self._servers.stop()
+        self._location.stop()
+        await self._close_journal()
+
+    async def _close_journal(self) -> None:
+        await self._journal_pool.run(self._journal.close)
+        self._journal_pool.stop()
+
+
+def build(context: RoleContext) -> SipService:
+    return SipService(context)

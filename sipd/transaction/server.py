@@ -1,0 +1,108 @@
+"""Non-INVITE server transactions over an unreliable transport (RFC 3261 §17.2.2).
+
+    state       input                  action                          next
+    -           new request            hand to the core                TRYING
+    TRYING      same request again     nothing                         TRYING
+    TRYING      core: final response   send it, start timer J          COMPLETED
+    COMPLETED   same request again     send the response again         COMPLETED
+    COMPLETED   timer J                forget                          -
+
+The core never sends provisional responses to non-INVITE requests here, so PROCEEDING does not occur (RFC 4320).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from sipd.message.fields import MAGIC_COOKIE
+from sipd.message.message import Request
+from sipd.transaction.timing import TIMER_J_SECONDS, Clock, Timer, cancel
+
+TRANSACTION_LIMIT = 200_000
+
+Key = tuple[object, ...]
+
+
+def server_key(request: Request) -> Key:
+    """What a retransmission has in common with its original (§17.2.3), also for RFC 2543 clients."""
+    via = request.via
+    if via.branch.startswith(MAGIC_COOKIE):
+        return (via.branch, via.host, via.port, request.method)
+    return (request.uri_text, request.from_.tag, request.to.tag, request.call_id, str(request.cseq), str(via))
+
+
+class ServerTransaction:
+    """One request being answered. `send` reaches whoever sent the original."""
+
+    __slots__ = ("_response", "_send", "_table", "key")
+
+    def __init__(self, key: Key, send: Callable[[bytes], None], table: ServerTransactions) -> None:
+        self.key = key
+        self._send = send
+        self._table = table
+        self._response: bytes | None = None
+
+    def respond(self, response: bytes) -> None:
+        """Send the final response. A second one is ignored."""
+        if self._response is None:
+            self._response = response
+            self._table.completed(self)
+            self._send(response)
+
+    def again(self) -> None:
+        if self._response is not None:
+            self._send(self._response)
+
+
+class ServerTransactions:
+    """The table. All transactions live equally long after completion, so they expire in order, on one timer.
+
+    At `limit` the oldest are forgotten early: a retransmission of theirs would be taken for a new request.
+    """
+
+    def __init__(self, clock: Clock, limit: int = TRANSACTION_LIMIT) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._table: dict[Key, ServerTransaction] = {}
+        self._expiring: deque[tuple[float, Key]] = deque()
+        self._timer: Timer | None = None
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def absorb(self, key: Key) -> bool:
+        """True when `key` belongs to a known transaction; its response, if there is one, went out again."""
+        known = self._table.get(key)
+        if known is None:
+            return False
+        known.again()
+        return True
+
+    def begin(self, key: Key, send: Callable[[bytes], None]) -> ServerTransaction:
+        """A new transaction in TRYING. `key` must not be in the table."""
+        if len(self._table) >= self._limit:
+            del self._table[next(iter(self._table))]
+        transaction = self._table[key] = ServerTransaction(key, send, self)
+        return transaction
+
+    def completed(self, transaction: ServerTransaction) -> None:
+        """For ServerTransaction: timer J starts."""
+        self._expiring.append((self._clock.seconds() + TIMER_J_SECONDS, transaction.key))
+        if self._timer is None:
+            self._timer = self._clock.callLater(TIMER_J_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._expiring and self._expiring[0][0] <= now:
+            self._table.pop(self._expiring.popleft()[1], None)
+        if self._expiring:
+            # At least a second apart: under load many transactions go in one sweep.
+            self._timer = self._clock.callLater(max(self._expiring[0][0] - now, 1.0), self._expire)
+
+    def stop(self) -> None:
+        cancel(self._timer)
+        self._timer = None
+        self._table.clear()
+        self._expiring.clear()
