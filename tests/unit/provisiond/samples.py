@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from intercom_core.model.device import ContactsSetting, DeviceType, Relay
 from provisiond.autop.families import Catalogue, load
 from provisiond.autop.inputs import Contact, DeviceInputs, Server, SipLogin, Site, UnlockButton, Zone
 from provisiond.autop.project import Apartment, Device, Project
-from provisiond.autop.render import Renderer, probe
+from provisiond.autop.render import Renderer, bootstrap_file, probe
+from provisiond.autop.shelf import Entry, token_key
+from provisiond.bootstrap.claim import ClaimState
 
 TEMPLATES = Path(autop_templates.__file__).parent
 TOKEN = "Tk0" + "x" * 29
@@ -98,3 +101,21 @@ def apartment(apartment_id: int, building_id: int = 1, **changes: Any) -> Apartm
 
 def project(apartments: list[Apartment], devices: list[Device], site: Site = SITE) -> Project:
     return Project(site, apartments, devices)
+
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+OPEN = ClaimState(open_until=NOON + timedelta(hours=1))
+
+
+def entry(device_id: int = 1, token: str = TOKEN, claim: ClaimState = OPEN, **changes: Any) -> Entry:
+    made = inputs(token=token, **changes)
+    return Entry(
+        device_id=device_id,
+        project_id=7,
+        mac=made.mac,
+        token_key=token_key(token.encode()),
+        number=made.login.number if made.login else None,
+        files=renderer().render(made),
+        bootstrap=bootstrap_file(made),
+        claim=claim,
+    )

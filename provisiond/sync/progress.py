@@ -1,0 +1,116 @@
+"""How far a device's files have come, and when the device must be told. Pure rule, and its writing to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from intercom_core.store.commands import CommandKind, enqueue
+from intercom_core.store.schema import Device, DeviceConfig
+
+# Devices of one transaction, so that others who write wait some milliseconds at most.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Digests, empty when there is none yet. `notified` is one that the device was told of and has not pulled."""
+
+    desired: str = ""
+    notified: str = ""
+    served: str = ""
+
+
+def advance(progress: Progress, desired: str) -> tuple[Progress, bool]:
+    """The next progress when `desired` is what is served now, and whether the device is to be told.
+
+    A device that was never served is not told: it comes by itself. One that has what is desired needs no telling, and
+    an older telling is then forgotten, so that a later return to that digest is told again.
+    """
+    if not progress.served or progress.served == desired:
+        return Progress(desired, "", progress.served), False
+    return Progress(desired, desired, progress.served), progress.notified != desired
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device and the digest of its present files. `number` None: it can't be told, having no SIP account."""
+
+    device_id: int
+    project_id: int
+    number: str | None
+    digest: str
+
+
+def settle(session: Session, targets: Sequence[Target]) -> int:
+    """Stores the desired digests and queues a check-sync for each device to be told; returns how many were queued.
+
+    The stored progress decides, so doing it twice, or in two processes, queues nothing twice.
+    """
+    known = _progress(session, [target.device_id for target in targets])
+    queued = 0
+    for target in targets:
+        if target.device_id in known:
+            queued += _store(session, target, known[target.device_id], target.digest)
+    return queued
+
+
+def _store(session: Session, target: Target, stored: Progress | None, desired: str) -> bool:
+    if stored is None:
+        session.execute(insert(DeviceConfig).values(device_id=target.device_id, desired_digest=desired))
+        return False
+    following, tell = advance(stored, desired)
+    if tell and target.number is None:
+        following, tell = replace(following, notified=stored.notified), False
+    if following != stored:
+        session.execute(
+            update(DeviceConfig)
+            .where(DeviceConfig.device_id == target.device_id)
+            .values(desired_digest=following.desired, notified_digest=following.notified)
+        )
+    if tell:
+        enqueue(
+            session,
+            CommandKind.CHECK_SYNC,
+            device_id=target.device_id,
+            project_id=target.project_id,
+            number=target.number or "",
+            payload={},
+        )
+    return tell
+
+
+def record_served(session: Session, targets: Iterable[Target], at: datetime) -> int:
+    """Stores that each device has pulled the files of `digest`; returns how many check-syncs that led to.
+
+    A device that pulled just before its files changed is told now, if it was not: the change took it for up to date.
+    """
+    chosen = list(targets)
+    known = _progress(session, [target.device_id for target in chosen])
+    queued = 0
+    for target in chosen:
+        stored = known.get(target.device_id)
+        if stored is None:
+            continue
+        session.execute(
+            update(DeviceConfig)
+            .where(DeviceConfig.device_id == target.device_id)
+            .values(served_digest=target.digest, served_at=at)
+        )
+        queued += _store(session, target, Progress(stored.desired, stored.notified, target.digest), stored.desired)
+    return queued
+
+
+def _progress(session: Session, device_ids: list[int]) -> dict[int, Progress | None]:
+    """Of the devices that exist; None for one without a row."""
+    table = DeviceConfig
+    rows = session.execute(
+        select(Device.id, table.desired_digest, table.notified_digest, table.served_digest)
+        .outerjoin(table, table.device_id == Device.id)
+        .where(Device.id.in_(device_ids))
+    )
+    return {row[0]: None if row[1] is None else Progress(row[1], row[2], row[3]) for row in rows}
