@@ -16,7 +16,12 @@ from provisiond.sync.progress import Progress, advance
         (Progress("A", "", "A"), "B", Progress("B", "B", "A"), True),
         (Progress("B", "B", "A"), "B", Progress("B", "B", "A"), False),  # told once
         (Progress("B", "B", "A"), "C", Progress("C", "C", "A"), True),
-        (Progress("B", "B", "A"), "A", Progress("A", "", "A"), False),  # undone before it pulled; doing it again tells again
+        (
+            Progress("B", "B", "A"),
+            "A",
+            Progress("A", "", "A"),
+            False,
+        ),  # undone before it pulled; doing it again tells again
         (Progress("B", "B", "B"), "B", Progress("B", "", "B"), False),  # pulled
         (Progress("A", "", "B"), "A", Progress("A", "A", "B"), True),  # undone just after it pulled
     ],
