@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from provisiond.autop.claim import Verdict, judge
 from provisiond.autop.render import ConfigFile, FileKind
 from provisiond.autop.shelf import Entry, Shelf
-from provisiond.bootstrap.claim import Verdict, judge
 
 TARGET_LIMIT = 512
 

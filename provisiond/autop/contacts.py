@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -10,24 +11,11 @@ from lxml import etree
 from intercom_core.model.device import ContactsSetting, DeviceType
 from provisiond.autop.guard import clean
 from provisiond.autop.inputs import Contact, UnlockButton
-from provisiond.autop.project import Apartment, Device, Project
+from provisiond.autop.project import Apartment, Device, Project, device_order
 
 _WITH_APARTMENTS = (ContactsSetting.APARTMENTS, ContactsSetting.APARTMENTS_MONITORS_AND_APPS)
 _WITH_MEMBERS = (ContactsSetting.MONITORS_AND_APPS, ContactsSetting.APARTMENTS_MONITORS_AND_APPS)
 _BUTTONS = range(1, 4)
-
-
-def reaches(screen: Device, other: Device) -> bool:
-    """Whether `screen` (indoor monitor or guard phone) has to do with the door or guard phone `other`.
-
-    What stands in the public area serves everybody; a building's unit serves the building; an apartment's own door
-    serves that apartment. A guard phone in the public area has to do with every unit that is not somebody's own.
-    """
-    if other.id == screen.id:
-        return False
-    if other.apartment_id is not None:
-        return other.apartment_id == screen.apartment_id
-    return other.building_id is None or screen.building_id in (other.building_id, None)
 
 
 class Directory:
@@ -35,13 +23,35 @@ class Directory:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._called = [d for d in project.devices if d.type.is_door or d.type is DeviceType.GUARD_PHONE]
         self._listed = lru_cache(maxsize=None)(self._list)
+        self._in_common: dict[int | None, list[Device]] = defaultdict(list)
+        self._at_home: dict[int, list[Device]] = defaultdict(list)
+        for device in project.devices:
+            if device.type is DeviceType.INDOOR_MONITOR:
+                continue
+            if device.apartment_id is None:
+                self._in_common[device.building_id].append(device)
+            else:
+                self._at_home[device.apartment_id].append(device)
 
     def contacts_of(self, device: Device) -> tuple[Contact, ...]:
         if device.type.is_door:
             return self._listed(device.building_id, device.apartment_id, device.contacts_setting)
-        return tuple(Contact(d.location, d.login.number) for d in self._called if d.login and reaches(device, d))
+        reached = sorted(self._reached_by(device), key=device_order)
+        return tuple(Contact(d.location, d.login.number) for d in reached if d.login)
+
+    def _reached_by(self, screen: Device) -> list[Device]:
+        """The doors and guard phones that an indoor monitor or guard phone has to do with.
+
+        What stands in the public area serves everybody; a building's unit serves the building; an apartment's own door
+        serves that apartment. A guard phone in the public area has to do with every unit that is not somebody's own.
+        """
+        if screen.apartment_id is None and screen.building_id is None:
+            common = [device for devices in self._in_common.values() for device in devices]
+        else:
+            common = [*self._in_common.get(None, ()), *self._in_common.get(screen.building_id, ())]
+        home = self._at_home.get(screen.apartment_id, ()) if screen.apartment_id is not None else ()
+        return [device for device in (*common, *home) if device.id != screen.id]
 
     def push_button_of(self, device: Device) -> tuple[str, ...]:
         """The call button of an apartment's own door rings the apartment."""
@@ -58,7 +68,7 @@ class Directory:
         """
         if device.type.is_door:
             return ()
-        doors = sorted((d for d in self._called if d.type.is_door and reaches(device, d)), key=_nearness)
+        doors = sorted((d for d in self._reached_by(device) if d.type.is_door), key=_nearness)
         chosen = (_button(position, doors) for position in _BUTTONS)
         return tuple(button for button in chosen if button is not None)
 

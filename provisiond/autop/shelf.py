@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from provisiond.autop.claim import ClaimState
 from provisiond.autop.render import ConfigFile, DeviceFiles
-from provisiond.bootstrap.claim import ClaimState
 
 
 def token_key(token: bytes) -> bytes:

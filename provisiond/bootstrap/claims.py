@@ -16,8 +16,8 @@ from intercom_core.store.engine import Store
 from intercom_core.store.schema import Audit, Device
 from intercom_core.telemetry import log
 from provisiond.autop.answers import ClaimRequest, CloneAlarm, Response, bootstrap_response
+from provisiond.autop.claim import ClaimState, Verdict, judge
 from provisiond.autop.shelf import Shelf
-from provisiond.bootstrap.claim import ClaimState, Verdict, judge
 
 # Every alarm is counted; the audit log gets one a device in this time, so that a scanner can't fill it.
 AUDIT_EVERY = timedelta(hours=1)

@@ -18,9 +18,9 @@ from intercom_core.security.box import SealedBox
 from intercom_core.security.sip import secret_context, token_context
 from intercom_core.store import schema
 from intercom_core.telemetry import log
+from provisiond.autop.claim import ClaimState
 from provisiond.autop.inputs import Contact, SipLogin, Site, Zone
 from provisiond.autop.project import Apartment, Device, Project
-from provisiond.bootstrap.claim import ClaimState
 
 _log = log.get("provisiond.snapshot")
 

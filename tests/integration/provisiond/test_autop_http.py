@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from provisiond.autop.answers import Answers, ClaimRequest, Refusal, Response, bootstrap_response
+from provisiond.autop.claim import Verdict
 from provisiond.autop.http import HEAD_LIMIT, ConfigFactory, Limits
 from provisiond.autop.shelf import Shelf
-from provisiond.bootstrap.claim import Verdict
 from tests.unit.provisiond.samples import MAC, NOON, TOKEN, entry
 
 reactor: Any = _reactor

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from intercom_core.changes.log import ChangeReader, Entity
 from intercom_core.runtime.pool import WorkPool
 from provisiond.autop.answers import ClaimRequest, CloneAlarm, Refusal, Response
+from provisiond.autop.claim import ClaimState
 from provisiond.autop.shelf import Shelf
-from provisiond.bootstrap.claim import ClaimState
 from provisiond.bootstrap.claims import Claims, Metrics
 from tests.unit.provisiond.samples import MAC, entry
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import autop_templates
 from intercom_core.model.device import ContactsSetting, DeviceType, Relay
+from provisiond.autop.claim import ClaimState
 from provisiond.autop.families import Catalogue, load
 from provisiond.autop.inputs import Contact, DeviceInputs, Server, SipLogin, Site, UnlockButton, Zone
 from provisiond.autop.project import Apartment, Device, Project
 from provisiond.autop.render import Renderer, bootstrap_file, probe
 from provisiond.autop.shelf import Entry, token_key
-from provisiond.bootstrap.claim import ClaimState
 
 TEMPLATES = Path(autop_templates.__file__).parent
 TOKEN = "Tk0" + "x" * 29

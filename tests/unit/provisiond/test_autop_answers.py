@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from provisiond.autop.answers import Answers, ClaimRequest, CloneAlarm, Delivery, Refusal, Response
+from provisiond.autop.claim import ClaimState
 from provisiond.autop.render import FileKind
 from provisiond.autop.shelf import Shelf
-from provisiond.bootstrap.claim import ClaimState
 from tests.unit.provisiond.samples import MAC, NOON, TOKEN, entry
 
 DEVICE = f"/d/{TOKEN}/{MAC}.cfg".encode()
