@@ -6,14 +6,13 @@ import functools
 import time
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from admin_api import openapi, problems
 from admin_api.edge import Edge
-from admin_api.routes import audit, buildings, communities, devices, homes, installers, macs, session
+from admin_api.routes import API_PREFIX, audit, buildings, communities, devices, homes, installers, macs, session
 from admin_api.services import Services
 
-API_PREFIX = "/api/v1"
 _RESOURCES = (session, installers, communities, buildings, macs, devices, homes, audit)
 
 
@@ -30,10 +29,8 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}".replace(" ", "-").lower(),
     )
     app.state.services = services
-    api = APIRouter(prefix=API_PREFIX)
     for resource in _RESOURCES:
-        api.include_router(resource.router)
-    app.include_router(api)
+        app.include_router(resource.router)
     problems.install(app)
     app.openapi = functools.partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, metrics=services.metrics, clock=time.monotonic)

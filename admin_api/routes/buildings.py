@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from admin_api.auth.guard import ProjectEditor, ProjectReader
 from admin_api.openapi import refusals
 from admin_api.paging import Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.base import Page, PathId
 from admin_api.schemas.projects import BuildingInput, BuildingView
 from admin_api.usecases import buildings
 
-router = APIRouter(tags=["buildings"])
+router = APIRouter(prefix=API_PREFIX, tags=["buildings"])
 
 
 @router.post(

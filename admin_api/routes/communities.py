@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from admin_api.auth.guard import ProjectEditor, ProjectReader
 from admin_api.openapi import refusals
 from admin_api.paging import Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.base import Page, PathId
 from admin_api.schemas.projects import CommunityCreate, CommunityPatch, CommunityView
 from admin_api.usecases import communities
 
-router = APIRouter(prefix="/communities", tags=["communities"])
+router = APIRouter(prefix=f"{API_PREFIX}/communities", tags=["communities"])
 
 
 @router.post("", status_code=201, summary="Create a community", responses=refusals(401, 403))

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from admin_api.auth.guard import ProjectEditor, ProjectReader
 from admin_api.openapi import refusals
 from admin_api.paging import Paged, Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.base import Page, PathId
 from admin_api.schemas.devices import (
     AutopCommandInput,
@@ -19,7 +20,7 @@ from admin_api.schemas.devices import (
 )
 from admin_api.usecases import autop_commands, device_views, devices
 
-router = APIRouter(tags=["devices"])
+router = APIRouter(prefix=API_PREFIX, tags=["devices"])
 
 
 @router.post(

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from admin_api.auth.guard import ProjectEditor, ProjectReader
 from admin_api.openapi import refusals
 from admin_api.paging import Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.base import Page, PathId
 from admin_api.schemas.homes import (
     ApartmentCreate,
@@ -18,7 +19,7 @@ from admin_api.schemas.homes import (
 )
 from admin_api.usecases import apartments, home_views, residents
 
-router = APIRouter(tags=["apartments"])
+router = APIRouter(prefix=API_PREFIX, tags=["apartments"])
 
 
 @router.post(

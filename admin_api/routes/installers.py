@@ -8,11 +8,12 @@ from admin_api.auth.guard import InstallerManager
 from admin_api.auth.passwords import generate
 from admin_api.openapi import refusals
 from admin_api.paging import Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.accounts import InstallerCreate, InstallerPatch, InstallerView, NewPasswordView
 from admin_api.schemas.base import Page, PathId
 from admin_api.usecases import accounts
 
-router = APIRouter(prefix="/installers", tags=["installers"])
+router = APIRouter(prefix=f"{API_PREFIX}/installers", tags=["installers"])
 
 
 @router.post("", status_code=201, summary="Create an installer", responses=refusals(401, 403, 409))

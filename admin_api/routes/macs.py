@@ -10,13 +10,14 @@ from admin_api.auth import scope
 from admin_api.auth.guard import ProjectEditor, ProjectReader
 from admin_api.openapi import refusals
 from admin_api.paging import Searched
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.base import Page, PathId
 from admin_api.schemas.projects import MacInput, MacView
 from admin_api.usecases import macs
 from intercom_core.model import values
 from intercom_core.model.errors import InvalidValueError
 
-router = APIRouter(prefix="/communities/{project_id}/macs", tags=["MAC library"])
+router = APIRouter(prefix=API_PREFIX + "/communities/{project_id}/macs", tags=["MAC library"])
 
 
 @router.post("", status_code=201, summary="Add a MAC", responses=refusals(401, 403, 404, 409))

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request
 from admin_api.auth import sessions
 from admin_api.auth.guard import Self, address_of, services_of
 from admin_api.openapi import refusals
+from admin_api.routes import API_PREFIX
 from admin_api.schemas.accounts import LoginInput, MeView, PasswordChange, SessionView
 from admin_api.usecases import accounts
 
-router = APIRouter(tags=["session"])
+router = APIRouter(prefix=API_PREFIX, tags=["session"])
 
 
 @router.post("/login", summary="Open a session", responses=refusals(401, 429))

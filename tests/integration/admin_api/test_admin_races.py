@@ -1,0 +1,93 @@
+"""Two at once: one wins, the other gets a clear 409, and no number is given out twice. On both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from admin_world import Client, World
+from httpx import Response
+
+from intercom_core.store.schema import Account, Apartment, Audit, Building, Device, MacEntry, SipAccount
+
+MAC = "0C11050B9814"
+
+
+def at_once(*requests: Callable[[], Response]) -> list[Response]:
+    """Sends the requests from threads that start together; answers in order of status."""
+    start = threading.Barrier(len(requests))
+
+    def run(send: Callable[[], Response]) -> Response:
+        start.wait(10)
+        return send()
+
+    with ThreadPoolExecutor(len(requests)) as threads:
+        return sorted(threads.map(run, requests), key=lambda answer: answer.status_code)
+
+
+def posts(client: Client, path: str, *bodies: Any) -> list[Response]:
+    return at_once(*(lambda body=body: client.http.post(f"/api/v1{path}", json=body) for body in bodies))
+
+
+def one_wins(answers: list[Response], field: str) -> None:
+    assert [answer.status_code for answer in answers] == [201] + [409] * (len(answers) - 1)
+    for loser in answers[1:]:
+        assert [error["field"] for error in loser.json()["errors"]] == [field]
+
+
+def test_races_end_in_one_201_and_one_409(both_worlds: World) -> None:
+    world = both_worlds
+    ryan = world.installer("ryan")
+    community = ryan.community()
+    one_wins(posts(ryan, f"/communities/{community}/buildings", *[{"name": "Building 1"}] * 4), "name")
+    building = world.rows(Building)[0].id
+    one_wins(posts(ryan, f"/communities/{community}/macs", *[{"mac": MAC}] * 4), "mac")
+    device = {"mac": MAC, "type": 0, "location": "Gate"}
+    one_wins(posts(ryan, f"/communities/{community}/devices", *[device] * 4), "mac")
+    one_wins(posts(ryan, f"/buildings/{building}/apartments", *[{"number": "403"}] * 4), "number")
+    assert [world.count(table) for table in (Building, MacEntry, Device, Apartment)] == [1, 1, 1, 1]
+    assert world.count(SipAccount) == 2
+    assert world.count(Audit, Audit.action == "created", Audit.entity == "device") == 1
+
+
+def test_two_installers_want_the_same_mac_and_two_distributors_the_same_login(both_worlds: World) -> None:
+    world = both_worlds
+    ryan, mia = world.installer("ryan"), world.installer("mia")
+    paths = [(client, client.community()) for client in (ryan, mia)]
+    answers = at_once(
+        *(
+            lambda c=client, p=community: c.http.post(f"/api/v1/communities/{p}/macs", json={"mac": MAC})
+            for client, community in paths
+        )
+    )
+    one_wins(answers, "mac")
+    body = {"login": "lena", "password": "a long password", "name": "Lena"}
+    boss = world.client("distributor")
+    one_wins(posts(boss, "/installers", *[body] * 2), "login")
+    assert world.count(Account, Account.login == "lena") == 1
+
+
+def test_numbers_are_never_given_out_twice(both_worlds: World) -> None:
+    ryan = both_worlds.installer("ryan")
+    building = ryan.post(f"/communities/{ryan.community()}/buildings", {"name": "B"})["id"]
+    person = {"first_name": "A", "last_name": "B"}
+    bodies = [{"number": str(n), "resident": person} for n in range(1, 9)]
+    answers = posts(ryan, f"/buildings/{building}/apartments", *bodies)
+    assert {answer.status_code for answer in answers} == {201}
+    homes = [answer.json() for answer in answers]
+    assert sorted(home["family_number"] for home in homes) == [str(5926000001 + n) for n in range(8)]
+    assert sorted(home["residents"][0]["number"] for home in homes) == [str(5926100001 + n) for n in range(8)]
+
+
+def test_a_building_is_not_deleted_under_an_apartment_that_moves_in(both_worlds: World) -> None:
+    world = both_worlds
+    ryan = world.installer("ryan")
+    building = ryan.post(f"/communities/{ryan.community()}/buildings", {"name": "B"})["id"]
+    answers = at_once(
+        lambda: ryan.http.post(f"/api/v1/buildings/{building}/apartments", json={"number": "1"}),
+        lambda: ryan.http.delete(f"/api/v1/buildings/{building}"),
+    )
+    assert [answer.status_code for answer in answers] in ([201, 409], [204, 404], [204, 409])
+    assert world.count(Building) == world.count(Apartment)
