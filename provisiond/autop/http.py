@@ -250,7 +250,13 @@ class ConfigProtocol(TwistedProtocol):
             self.transport.loseConnection()
             self.deadline = self._factory.deadline(self._factory.limits.write_seconds)
 
+    def finish(self) -> None:
+        """Ends the connection after what was answered so far."""
+        if not self._done:
+            self._end(lingers=False)
+
     def abort(self) -> None:
+        """Ends the connection at once."""
         self._done = True
         self.transport.abortConnection()
 
@@ -340,6 +346,6 @@ class ConfigFactory(Factory):
         connection.abort()
 
     def end_all(self) -> None:
-        """Ends every connection, for the stop of the daemon."""
+        """Ends every connection once what was answered is out, for the stop of the daemon."""
         for connection in list(self._connections):
-            connection.abort()
+            connection.finish()

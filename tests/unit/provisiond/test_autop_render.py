@@ -212,3 +212,22 @@ def test_secrets_do_not_show_in_a_repr() -> None:
     assert "s3cret" not in repr(inputs())
     assert TOKEN not in repr(inputs())
     assert SERVER.device_url(TOKEN).endswith("/")
+
+
+@pytest.mark.parametrize("device_type", ALL_TYPES)
+def test_every_key_that_is_written_is_in_the_documentation(device_type: DeviceType) -> None:
+    prose = (TEMPLATES.parent / "docs" / "protocol" / "autop.md").read_text("utf-8")
+    table = [line.split("|") for line in prose.splitlines() if line.startswith("| ") and "`Config." in line]
+    column = {DeviceType.INDOOR_MONITOR: 4, DeviceType.GUARD_PHONE: 5, DeviceType.ACCESS_CONTROL: 6}.get(device_type, 3)
+    documented = set()
+    for cells in table:
+        if len(cells) < 8 or cells[column].strip() != "x":
+            continue
+        first, *others = re.findall(r"`([^`]+)`", cells[2])
+        stem = first.rpartition(".")[0]
+        documented |= {first, *(o if o.startswith("Config.") else f"{stem}.{o.removeprefix('.')}" for o in others)}
+    files = renderer().render(inputs(device_type, relays=(relay(),), buttons=full_inputs(device_type).buttons))
+    text = (files.device.body + files.common.body).decode()
+    keys = {line.partition(" = ")[0] for line in text.splitlines() if line.startswith("Config.")}
+    assert {key for key in keys if not any(fnmatch.fnmatchcase(key, known) for known in documented)} == set()
+    assert {known for known in documented if not fnmatch.filter(keys, known)} == set()
