@@ -72,7 +72,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _as_postgres([str(PG_BIN / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"])
     url = f"postgresql+psycopg://suite@127.0.0.1:{port}"
     try:
-        _create_database(url, "base", "template1")
+        create_database(url, "base", "template1")
         store = Store(open_engine(f"{url}/base"))
         migrate(store)
         store.close()
@@ -82,7 +82,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _create_database(url: str, name: str, template: str) -> None:
+def create_database(url: str, name: str, template: str) -> None:
     engine = open_engine(f"{url}/postgres")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
@@ -100,7 +100,7 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def postgres_store(postgres_url: str) -> Iterator[Store]:
     name = f"t_{uuid.uuid4().hex[:12]}"
-    _create_database(postgres_url, name, "base")
+    create_database(postgres_url, name, "base")
     store = Store(open_engine(f"{postgres_url}/{name}", pool_size=16))
     yield store
     store.close()

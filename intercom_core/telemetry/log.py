@@ -51,6 +51,7 @@ def configure(role: str, *, stream: TextIO | None = None, level: str = "info", a
     root.setLevel(level.upper())
     # Twisted announces every start and stop of a port or factory at this level; our own events say it better.
     logging.getLogger("twisted").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def capture_twisted() -> None:
