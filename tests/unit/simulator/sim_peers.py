@@ -64,6 +64,8 @@ class Answer:
 class Asked:
     path: str
     headers: dict[str, str]
+    method: str
+    body: bytes
 
 
 class HttpPeer(Watch):
@@ -83,8 +85,10 @@ class HttpPeer(Watch):
 
             def dataReceived(self, data):
                 self.data += data
-                if self.data.endswith(b"\r\n\r\n"):
-                    peer._answer(self)
+                head, blank, body = self.data.partition(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+                if blank and len(body) == int(length[1] if length else 0):
+                    peer._answer(self, head.decode(), body)
 
             def connectionLost(self, reason):
                 peer._open.discard(self)
@@ -96,11 +100,11 @@ class HttpPeer(Watch):
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]
 
-    def _answer(self, connection):
-        first, *lines = connection.data.decode().strip().split("\r\n")
+    def _answer(self, connection, head, body):
+        first, *lines = head.split("\r\n")
         headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in lines}
-        path = first.split(" ")[1]
-        self.asked.append(Asked(path, headers))
+        method, path, _ = first.split(" ")
+        self.asked.append(Asked(path, headers, method, body))
         answer = self.routes.get(path, Answer(404))
         if not answer.stall:
             connection.transport.write(answer.encode(headers.get("if-none-match", "")))
