@@ -16,10 +16,14 @@ _NONCE_COUNT = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 class Algorithm(StrEnum):
-    """As written in challenges; order of preference (RFC 8760 §2.4)."""
+    """As written in challenges, and in their order.
 
-    SHA256 = "SHA-256"
+    RFC 8760 §2.4 wants the best first, but clients that know MD5 only (SIPp 3.6 for one) read the first challenge and
+    give up on another algorithm. Those that know both see both.
+    """
+
     MD5 = "MD5"
+    SHA256 = "SHA-256"
 
 
 _BY_NAME = {algorithm.lower(): algorithm for algorithm in Algorithm}
@@ -87,7 +91,7 @@ def _sha256(text: str) -> str:
 
 
 def challenges(realm: str, issue: Callable[[], str], *, stale: bool) -> list[str]:
-    """Values of WWW-Authenticate, one for each algorithm, best first."""
+    """Values of WWW-Authenticate, one for each algorithm."""
     flag = ", stale=true" if stale else ""
     nonce = issue()
     return [

@@ -30,8 +30,8 @@ def shape(response: Response) -> list[str]:
     return text.split("\r\n")
 
 
-def test_both_algorithms_are_offered_best_first(phone: Phone) -> None:
-    sha256, md5 = phone.challenge().headers.all("WWW-Authenticate")
+def test_both_algorithms_are_offered_md5_first_for_old_clients(phone: Phone) -> None:
+    md5, sha256 = phone.challenge().headers.all("WWW-Authenticate")
     assert re.fullmatch(r'Digest realm="example\.org", nonce="\S+", qop="auth", algorithm=SHA-256', sha256)
     assert md5 == sha256.replace("SHA-256", "MD5")
 
