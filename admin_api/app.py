@@ -7,13 +7,19 @@ import time
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from admin_api import openapi, problems
+from admin_api.console import pages
 from admin_api.edge import Edge
 from admin_api.routes import API_PREFIX, audit, buildings, communities, devices, homes, installers, macs, session
 from admin_api.services import Services
 
 _RESOURCES = (session, installers, communities, buildings, macs, devices, homes, audit)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return "-".join([*map(str, route.tags), route.name]).replace(" ", "-").replace("_", "-").lower()
 
 
 def create_app(services: Services) -> FastAPI:
@@ -26,11 +32,12 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}".replace(" ", "-").lower(),
+        generate_unique_id_function=_operation_id,
     )
     app.state.services = services
     for resource in _RESOURCES:
         app.include_router(resource.router)
+    app.include_router(pages.router)
     problems.install(app)
     app.openapi = functools.partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, metrics=services.metrics, clock=time.monotonic)

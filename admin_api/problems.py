@@ -73,8 +73,12 @@ def answer(
     return Response(json.dumps(body).encode("ascii"), status, dict(headers or {}), MEDIA_TYPE)
 
 
+def status_of(error: SuiteError) -> int:
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+
+
 def of(error: SuiteError) -> Response:
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    status = status_of(error)
     field = getattr(error, "field", None)
     errors = [{"field": field, "message": error.message}] if field is not None else []
     headers: dict[str, str] = {}

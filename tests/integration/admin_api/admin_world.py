@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from anyio.from_thread import BlockingPortal
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -59,15 +60,14 @@ class World:
     app: FastAPI
     time: Time
     registry: CollectorRegistry
-    clients: list[TestClient] = field(default_factory=list)
+    portal: BlockingPortal
 
     @property
     def store(self) -> Store:
         return self.services.store
 
     def client(self, login: str | None = None, password: str = PASSWORD) -> Client:
-        http = TestClient(self.app, raise_server_exceptions=True, follow_redirects=False)
-        self.clients.append(http)
+        http = create_client(self)
         client = Client(http)
         if login is not None:
             token = client.post("/login", {"login": login, "password": password}, expect=200)["token"]
@@ -93,6 +93,12 @@ class World:
     def journal(self) -> tuple[int, int]:
         """How many audit rows and change rows there are."""
         return self.count(Audit), self.count(ChangeLog)
+
+
+def create_client(world: World) -> TestClient:
+    http = TestClient(world.app, raise_server_exceptions=True, follow_redirects=False)
+    http.portal = world.portal  # one event loop for all, instead of a thread and a loop a request
+    return http
 
 
 class Client:
@@ -157,7 +163,7 @@ def prepare(store: Store) -> None:
         session.add(Account(role=Role.DISTRIBUTOR, login=DISTRIBUTOR, password_hash=hashed))
 
 
-def open_world(store: Store, data_dir: Path) -> World:
+def open_world(store: Store, data_dir: Path, portal: BlockingPortal) -> World:
     prepare(store)
     time, registry = Time(), CollectorRegistry()
     services = Services(
@@ -171,4 +177,4 @@ def open_world(store: Store, data_dir: Path) -> World:
         metrics=Metrics(registry),
         clock=time,
     )
-    return World(services, create_app(services), time, registry)
+    return World(services, create_app(services), time, registry, portal)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from admin_world import COMMUNITY, DISTRIBUTOR, PASSWORD, Client, World, open_world
+from anyio.from_thread import BlockingPortal
 
 from intercom_core.store.engine import Store, open_engine
 from intercom_core.store.migrate import migrate
@@ -43,11 +44,11 @@ def settle(world: World) -> Calm:
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calm]:
+def calm(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) -> Iterator[Calm]:
     folder = tmp_path_factory.mktemp("calm")
     store = Store(open_engine(f"sqlite:///{folder / 'suite.db'}"))
     migrate(store)
-    yield settle(open_world(store, folder))
+    yield settle(open_world(store, folder, portal))
     store.close()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from admin_world import Client, World
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from intercom_core.store.engine import Store
 
@@ -42,8 +43,10 @@ def test_a_fault_of_ours_is_a_500_without_details(world: World, monkeypatch: pyt
         raise RuntimeError("the secret inside")
 
     monkeypatch.setattr("admin_api.usecases.communities.list_page", fail)
-    problem = installer.get("/communities", expect=500)
+    with capture_logs() as events:
+        problem = installer.get("/communities", expect=500)
     assert "secret" not in str(problem)
+    assert [told["log_level"] for told in events if told["event"] == "request_failed"] == ["error"]
 
 
 def test_requests_are_counted_by_template(world: World, installer: Client) -> None:
