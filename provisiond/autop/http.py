@@ -1,19 +1,17 @@
 """The HTTP/1.0 and 1.1 edge (RFC 9112): thin, and bounded in everything a stranger can send.
 
-Bounds: TARGET_LIMIT and HEAD_LIMIT bytes of a request, one read (64 KiB) of pipelined requests in hand, write
+Bounds: the limits of `request_reader` on a request, one read (64 KiB) of pipelined requests in hand, write
 back-pressure respected, `Limits` on time and connections. When all connections are in use the longest idle one makes
 room. After an answer that is not 2xx or 304 the connection is closed.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Protocol
 
-import httptools
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
@@ -23,18 +21,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from intercom_core.telemetry import log
-from provisiond.autop.answers import (
-    TARGET_LIMIT,
-    Answers,
-    ClaimRequest,
-    Refusal,
-    Response,
-    refuse,
-    refuse_method,
-    unavailable,
-)
+from provisiond.autop.answers import Answers, ClaimRequest, Refusal, Response, refuse, refuse_method, unavailable
+from provisiond.autop.request_reader import Request, RequestReader
 
-HEAD_LIMIT = 16 * 1024
 REQUESTS_PER_CONNECTION = 1000
 SWEEP_SECONDS = 1.0
 
@@ -60,92 +49,6 @@ class Claimer(Protocol):
     async def take(self, wanted: ClaimRequest) -> Response: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """`refusal` set: the request was broken, nothing after it can be understood."""
-
-    method: bytes = b"GET"
-    target: bytes = b""
-    if_none_match: bytes = b""
-    close: bool = True
-    old_version: bool = False
-    refusal: Refusal | None = None
-
-
-class _BrokenError(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
-
-
-class _RequestReader:
-    """Gathers complete requests from bytes, by the callbacks of httptools."""
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._unfinished_bytes = 0
-        self.in_request = False
-        self._start()
-        self.requests: deque[_Request] = deque()
-
-    def _start(self) -> None:
-        self._target = b""
-        self._if_none_match = b""
-        self._size = 0
-
-    def feed(self, data: bytes) -> None:
-        """Adds requests to `requests`. What can't be understood becomes a last request with a refusal."""
-        self._unfinished_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-            if self._unfinished_bytes > HEAD_LIMIT:
-                raise _BrokenError(Refusal.HEADERS_TOO_LARGE)
-        except httptools.HttpParserUpgrade:
-            # Answered as if it had not asked; the connection closes before what would be another protocol.
-            return
-        except _BrokenError as error:
-            self.requests.append(_Request(refusal=error.refusal))
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self.requests.append(
-                _Request(refusal=cause.refusal if isinstance(cause, _BrokenError) else Refusal.MALFORMED)
-            )
-
-    def on_message_begin(self) -> None:
-        self.in_request = True
-        self._start()
-
-    def on_url(self, part: bytes) -> None:
-        self._target += part
-        if len(self._target) > TARGET_LIMIT:
-            raise _BrokenError(Refusal.TARGET_TOO_LONG)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._size += len(name) + len(value or b"") + 4
-        if self._size > HEAD_LIMIT:
-            raise _BrokenError(Refusal.HEADERS_TOO_LARGE)
-        name = name.lower()
-        if name == b"if-none-match":
-            self._if_none_match = b",".join(filter(None, (self._if_none_match, value)))
-        elif name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0"):
-            fetches = self._parser.get_method() in (b"GET", b"HEAD")
-            raise _BrokenError(Refusal.BODY if fetches else Refusal.METHOD)
-
-    def on_message_complete(self) -> None:
-        parser = self._parser
-        self.requests.append(
-            _Request(
-                parser.get_method(),
-                self._target,
-                self._if_none_match,
-                parser.should_upgrade() or not parser.should_keep_alive(),
-                parser.get_http_version() == "1.0",
-            )
-        )
-        self._unfinished_bytes = 0
-        self.in_request = False
-
-
 @implementer(IPushProducer)
 class ConfigProtocol(TwistedProtocol):
     """One connection. `deadline` is when the factory ends it, in seconds of its clock."""
@@ -155,7 +58,7 @@ class ConfigProtocol(TwistedProtocol):
     def __init__(self, factory: ConfigFactory, source: str) -> None:
         self._factory = factory
         self._source = source
-        self._reader = _RequestReader()
+        self._reader = RequestReader()
         self._served = 0
         self._clogged = False
         self._claiming = False
@@ -198,7 +101,7 @@ class ConfigProtocol(TwistedProtocol):
                 limits.head_seconds if self._reader.in_request else limits.idle_seconds
             )
 
-    def _handle(self, request: _Request) -> None:
+    def _handle(self, request: Request) -> None:
         if request.refusal is not None:
             refusal = request.refusal
             self._send(request, refuse_method() if refusal is Refusal.METHOD else refuse(refusal))
@@ -216,14 +119,14 @@ class ConfigProtocol(TwistedProtocol):
         _log.error("claim_not_recorded", reason=failure.getErrorMessage())
         return unavailable()
 
-    def _claimed(self, response: Response, request: _Request) -> None:
+    def _claimed(self, response: Response, request: Request) -> None:
         self._claiming = False
         if self._done:
             return
         self._send(request, response)
         self._serve()
 
-    def _send(self, request: _Request, response: Response) -> None:
+    def _send(self, request: Request, response: Response) -> None:
         self._served += 1
         close = request.close or response.refusal is not None or self._served >= REQUESTS_PER_CONNECTION
         connection = (

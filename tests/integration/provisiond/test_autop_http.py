@@ -15,7 +15,8 @@ from twisted.internet.threads import deferToThread
 
 from provisiond.autop.answers import Answers, ClaimRequest, Refusal, Response, bootstrap_response
 from provisiond.autop.claim import Verdict
-from provisiond.autop.http import HEAD_LIMIT, ConfigFactory, Limits
+from provisiond.autop.http import ConfigFactory, Limits
+from provisiond.autop.request_reader import HEAD_LIMIT
 from provisiond.autop.shelf import Shelf
 from tests.unit.provisiond.samples import MAC, NOON, TOKEN, entry
 
