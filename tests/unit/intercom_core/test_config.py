@@ -1,0 +1,86 @@
+"""Configuration: strict, all mistakes at once, by their dotted path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intercom_core.config.load import ConfigError, load_settings
+from intercom_core.config.settings import Listen
+
+
+def _load(tmp_path: Path, text: str, **environ: str) -> object:
+    path = tmp_path / "suite.toml"
+    path.write_text(text)
+    return load_settings(path, environ)
+
+
+def _problems(tmp_path: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text, **environ)
+    return caught.value.problems
+
+
+def test_defaults_need_no_file() -> None:
+    settings = load_settings(None, {})
+    assert settings.database_url == f"sqlite:///{Path.cwd() / 'var' / 'suite.db'}"
+    assert settings.provisioning_url == "http://localhost:8080"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('data_dir = "/a"\n[sipd]\ndomain = "file.example"\nudp = "127.0.0.1:1"\n')
+    settings = load_settings(path, {"INTERCOM_SIPD__DOMAIN": "env.example", "INTERCOM_DATA_DIR": "/b", "PATH": "/bin"})
+    assert (settings.sipd.domain, settings.sipd.udp) == ("env.example", Listen("127.0.0.1", 1))
+    assert settings.data_dir == Path("/b")
+
+
+def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
+    problems = _problems(
+        tmp_path,
+        '[sipd]\nudp = "localhost"\nport = 5\n[numbers]\nfamily = "9-1"\n[nonsense]\n',
+        INTERCOM_PROVISIOND__CLAIM_WINDOW_HOURS="0",
+        INTERCOM_TYPO__X="1",
+    )
+    assert [problem.split(":")[0] for problem in problems] == [
+        "sipd.udp",
+        "sipd.port",
+        "provisiond.claim_window_hours",
+        "numbers.family",
+        "nonsense",
+        "typo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[numbers]\nfamily = "5000-5999"\npersonal = "5500-6500"\n', "overlap"),
+        ("[sipd]\nmin_expires_seconds = 600\n", "must ascend"),
+        ('[provisiond]\nhttps = "0.0.0.0:443"\n', "does not serve it yet"),
+        ('[sipd]\ndomain = "two words"\n', "host name"),
+        ("[sipd\n", "suite.toml"),
+        ("sipd = 5\n", "sipd"),
+    ],
+)
+def test_what_can_not_work_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    assert any(told in problem for problem in _problems(tmp_path, text))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_settings(tmp_path / "absent.toml", {})
+
+
+def test_a_wrong_value_is_not_echoed(tmp_path: Path) -> None:
+    (problem,) = _problems(tmp_path, "", INTERCOM_DATABASE__URI="postgresql://suite:hunter2@db/x")
+    assert "hunter2" not in problem
+
+
+def test_ipv6_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('[sipd]\nudp = "[::1]:5060"\n')
+    listen = load_settings(path, {}).sipd.udp
+    assert listen == Listen("::1", 5060)
+    assert str(listen) == "[::1]:5060"
