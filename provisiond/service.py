@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import resource
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -19,7 +20,7 @@ from intercom_core.store.schema import now_utc
 from intercom_core.telemetry import log
 from provisiond.autop import families
 from provisiond.autop.answers import Answers, CloneAlarm, Delivery, Refusal, Response
-from provisiond.autop.http import ConfigFactory
+from provisiond.autop.http import ConfigFactory, Limits
 from provisiond.autop.inputs import Server
 from provisiond.autop.render import FileKind, Renderer, probe
 from provisiond.autop.shelf import Shelf
@@ -30,6 +31,7 @@ from provisiond.sync.deliveries import Deliveries
 TEMPLATES = Path(autop_templates.__file__).parent
 DEFAULT_SIP_PORT = 5060
 LISTEN_BACKLOG = 1024
+RESERVED_FILES = 256
 
 _log = log.get("provisiond.service")
 
@@ -70,6 +72,12 @@ def server_of(settings: Settings) -> Server:
     )
 
 
+def http_limits(open_files: int) -> Limits:
+    """As many connections as the process may hold, less what database, logs and everything else need."""
+    defaults = Limits()
+    return replace(defaults, connections=max(16, min(defaults.connections, open_files - RESERVED_FILES)))
+
+
 class ProvisiondService:
     """Loads all files, serves them over HTTP, follows the change log."""
 
@@ -78,29 +86,41 @@ class ProvisiondService:
         context.health.set("files", False)
         self._shelf = Shelf()
         self._metrics = HttpMetrics.on(context.registry)
-        keeper_metrics = keeper.Metrics.on(context.registry)
-        reactor, store, pool = context.reactor, context.store, context.pool
-        render_pool = WorkPool(reactor, "render", 1, context.registry)
-        reactor.addSystemEventTrigger("after", "shutdown", render_pool.stop)
-        self._claims = claims.Claims(store, pool, self._shelf, now_utc, claims.Metrics.on(context.registry))
-        self._deliveries = Deliveries(reactor, store, pool, self._shelf, now_utc, keeper_metrics.commands)
-        self._keeper = keeper.Keeper(
-            reactor,
-            store,
-            pool,
-            render_pool,
-            open_waker(reactor, store),
-            load_box(context.settings.data_dir, KeyName.PROVISIONING),
-            Renderer(families.load(TEMPLATES, probe)),
-            server_of(context.settings),
-            self._shelf,
-            keeper_metrics,
-        )
+        metrics = keeper.Metrics.on(context.registry)
+        shared = (context.store, context.pool, self._shelf, now_utc)
+        self._claims = claims.Claims(*shared, claims.Metrics.on(context.registry))
+        self._deliveries = Deliveries(context.reactor, *shared, metrics.commands)
+        self._keeper = self._new_keeper(metrics)
         self._factory = ConfigFactory(
-            reactor, Answers(self._shelf, now_utc), self._claims, self._answered, self._connection_ended
+            context.reactor,
+            Answers(self._shelf, now_utc),
+            self._claims,
+            self._answered,
+            self._connection_ended,
+            http_limits(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self._metrics.connections.set_function(lambda: len(self._factory))
         self._port: IListeningPort | None = None
+
+    def _new_keeper(self, metrics: keeper.Metrics) -> keeper.Keeper:
+        context = self._context
+        server = server_of(context.settings)
+        box = load_box(context.settings.data_dir, KeyName.PROVISIONING)
+        renderer = Renderer(families.load(TEMPLATES, probe))
+        render_pool = WorkPool(context.reactor, "render", 1, context.registry)
+        context.reactor.addSystemEventTrigger("after", "shutdown", render_pool.stop)
+        return keeper.Keeper(
+            context.reactor,
+            context.store,
+            context.pool,
+            render_pool,
+            open_waker(context.reactor, context.store),
+            box,
+            renderer,
+            server,
+            self._shelf,
+            metrics,
+        )
 
     @property
     def http_port(self) -> int:

@@ -25,7 +25,7 @@ from intercom_core.runtime.role import RoleContext
 from intercom_core.security.keys import KeyName, create_missing_keys, load_box
 from intercom_core.store.engine import Store
 from intercom_core.telemetry.health import Health
-from provisiond.service import ProvisiondService, build, server_of
+from provisiond.service import ProvisiondService, build, http_limits, server_of
 
 reactor: Any = _reactor
 
@@ -154,3 +154,7 @@ def test_a_base_url_that_devices_can_not_hold_is_refused() -> None:
     settings = Settings.model_validate({"sipd": {"domain": "x" * 200}})
     with pytest.raises(SuiteError, match="too long for devices"):
         server_of(settings)
+
+
+def test_connections_never_use_up_the_open_files_of_the_process() -> None:
+    assert [http_limits(files).connections for files in (64, 1024, 1_048_576)] == [16, 768, 4096]
