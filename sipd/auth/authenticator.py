@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter
 
 from intercom_core.security.sip import Ha1
-from sipd.auth.digest import challenges, digest_matches, find_credentials
+from sipd.auth.digest import Algorithm, challenges, digest_matches, find_credentials
 from sipd.auth.nonce import Nonces, NonceUse, UsedNonces
 from sipd.message.message import Request
 from sipd.numbers.directory import Account, Directory
@@ -37,7 +37,12 @@ class Identity:
 
 
 class Authenticator:
-    """`now` gives seconds since the epoch. Counts outcomes in `intercom_sipd_auth_total{outcome}`."""
+    """`now` gives seconds since the epoch. Counts outcomes in `intercom_sipd_auth_total{outcome}`.
+
+    Credentials with any known algorithm are taken; `offered` only says what challenges name, in that order. More than
+    MD5 is for installations that know their clients: baresip 1.0 fails to register when any challenge names SHA-256,
+    SIPp 3.6 when the first does (RFC 8760 §2.4 would have the best first).
+    """
 
     def __init__(
         self,
@@ -47,12 +52,14 @@ class Authenticator:
         used: UsedNonces,
         now: Callable[[], float],
         registry: CollectorRegistry,
+        offered: Sequence[Algorithm] = (Algorithm.MD5,),
     ) -> None:
         self._realm = realm
         self._directory = directory
         self._nonces = nonces
         self._used = used
         self._now = now
+        self._offered = offered
         # Nobody knows a secret for this: it makes unknown numbers cost what known ones cost.
         self._nobody = Ha1(os.urandom(16).hex(), os.urandom(32).hex())
         outcomes = Counter("intercom_sipd_auth", "Checks of credentials by outcome", ["outcome"], registry=registry)
@@ -85,4 +92,4 @@ class Authenticator:
 
     def challenges(self, *, stale: bool) -> list[str]:
         """Values for WWW-Authenticate."""
-        return challenges(self._realm, self._nonces.issue, stale=stale)
+        return challenges(self._realm, self._nonces.issue, self._offered, stale=stale)

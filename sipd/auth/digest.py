@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,11 +16,7 @@ _NONCE_COUNT = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 class Algorithm(StrEnum):
-    """As written in challenges, and in their order.
-
-    RFC 8760 §2.4 wants the best first, but clients that know MD5 only (SIPp 3.6 for one) read the first challenge and
-    give up on another algorithm. Those that know both see both.
-    """
+    """As written in challenges."""
 
     MD5 = "MD5"
     SHA256 = "SHA-256"
@@ -90,11 +86,11 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def challenges(realm: str, issue: Callable[[], str], *, stale: bool) -> list[str]:
-    """Values of WWW-Authenticate, one for each algorithm."""
+def challenges(realm: str, issue: Callable[[], str], offered: Sequence[Algorithm], *, stale: bool) -> list[str]:
+    """Values of WWW-Authenticate, one for each algorithm of `offered`."""
     flag = ", stale=true" if stale else ""
     nonce = issue()
     return [
         f'Digest realm={quote(realm)}, nonce="{nonce}", qop="auth", algorithm={algorithm}{flag}'
-        for algorithm in Algorithm
+        for algorithm in offered
     ]

@@ -93,7 +93,7 @@ def _is_free(port: int) -> bool:
 
 
 @pytest_twisted.ensureDeferred
-async def test_baresip_registers_with_both_algorithms_on_offer(world: SipWorld) -> None:
+async def test_baresip_registers_and_leaves_when_it_ends(world: SipWorld) -> None:
     world.add_device(NUMBER, SECRET)
     await world.start()
     folder = world.data_dir / "baresip"

@@ -17,6 +17,7 @@ from intercom_core.model.numbers import NumberKind
 from intercom_core.runtime.pool import WorkPool
 from intercom_core.security.sip import ha1
 from sipd.auth.authenticator import Authenticator
+from sipd.auth.digest import Algorithm
 from sipd.auth.nonce import Nonces, UsedNonces
 from sipd.core import Core
 from sipd.location.commit import GroupCommit
@@ -78,7 +79,12 @@ def account(number: str = NUMBER, *, secret: str | None = SECRET, active: bool =
 class Rig:
     """`changed` and `expired` collect what the registrar and the location service report."""
 
-    def __init__(self, journal: Journal | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        limits: Limits | None = None,
+        offered: Sequence[Algorithm] = (Algorithm.MD5,),
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(START)
         self.registry = CollectorRegistry()
@@ -92,7 +98,9 @@ class Rig:
         self.journal = journal or MemoryJournal()
         self.commits = GroupCommit(self.clock, cast("WorkPool", self.pool), self.journal, self.registry)
         nonces = Nonces(b"k" * 32, self.clock.seconds, lambda n: next(self._random).to_bytes(n, "big"))
-        authenticator = Authenticator(REALM, self.directory, nonces, self.used, self.clock.seconds, self.registry)
+        authenticator = Authenticator(
+            REALM, self.directory, nonces, self.used, self.clock.seconds, self.registry, offered
+        )
         self.registrar = Registrar(
             self.clock, authenticator, self.location, self.commits, limits or Limits(), self.changed.append
         )

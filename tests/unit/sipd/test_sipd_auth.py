@@ -7,6 +7,7 @@ import re
 import pytest
 from sipd_rig import NUMBER, Phone, Rig, account, contacts
 
+from sipd.auth.digest import Algorithm
 from sipd.auth.nonce import NONCE_LIFETIME_SECONDS, Nonces, NonceUse, UsedNonces
 from sipd.message.message import Response
 
@@ -30,10 +31,11 @@ def shape(response: Response) -> list[str]:
     return text.split("\r\n")
 
 
-def test_both_algorithms_are_offered_md5_first_for_old_clients(phone: Phone) -> None:
-    md5, sha256 = phone.challenge().headers.all("WWW-Authenticate")
-    assert re.fullmatch(r'Digest realm="example\.org", nonce="\S+", qop="auth", algorithm=SHA-256', sha256)
-    assert md5 == sha256.replace("SHA-256", "MD5")
+def test_what_is_offered() -> None:
+    (md5,) = Phone(Rig()).challenge().headers.all("WWW-Authenticate")
+    assert re.fullmatch(r'Digest realm="example\.org", nonce="\S+", qop="auth", algorithm=MD5', md5)
+    both = Phone(Rig(offered=(Algorithm.SHA256, Algorithm.MD5))).challenge().headers.all("WWW-Authenticate")
+    assert [value.rpartition("=")[2] for value in both] == ["SHA-256", "MD5"]
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
