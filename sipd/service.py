@@ -41,15 +41,15 @@ class SipService:
         key = load_key(context.settings.data_dir, KeyName.SIP)
         for part in ("location", "directory"):
             context.health.set(part, False)
-        self._directory = Directory()
+        self.directory = Directory()
         self._loader = AccountLoader(store, SealedBox(key))
         self._used = UsedNonces()
         nonces = Nonces(key, reactor.seconds, os.urandom)
         authenticator = Authenticator(
-            self._loader.realm(), self._directory, nonces, self._used, reactor.seconds, registry
+            self._loader.realm(), self.directory, nonces, self._used, reactor.seconds, registry
         )
         self._location = Location(reactor, self._expired, registry)
-        self._status = StatusWriter(reactor, pool, store, self._location, self._directory)
+        self._status = StatusWriter(reactor, pool, store, self._location, self.directory)
         self._journal = self._open_journal()
         self._journal_pool = WorkPool(reactor, "journal", 1, registry)
         self._commits = GroupCommit(reactor, self._journal_pool, self._journal, registry)
@@ -107,7 +107,7 @@ class SipService:
     async def _start(self) -> None:
         context = self._context
         cursor = await context.pool.run(self._reader.head)
-        self._directory.put_all(await context.pool.run(self._loader.all))
+        self.directory.put_all(await context.pool.run(self._loader.all))
         context.health.set("directory", True)
         await self._load_bindings()
         context.health.set("location", True)
@@ -116,7 +116,7 @@ class SipService:
         await self._status.reconcile()
         self._follower.start(cursor)
         await self._notifier.start()
-        _log.info("serving", udp_port=self.udp_port, numbers=len(self._directory), registered=len(self._location))
+        _log.info("serving", udp_port=self.udp_port, numbers=len(self.directory), registered=len(self._location))
 
     async def _load_bindings(self) -> None:
         now = self._context.reactor.seconds()
@@ -125,7 +125,7 @@ class SipService:
             self._used.use(use, now)
         for number, bindings in loaded.bindings.items():
             self._location.replace(number, bindings)
-            if self._directory.get(number) is None:
+            if self.directory.get(number) is None:
                 self._registrar.forget(number)
 
     async def _changed(self, changes: list[Change]) -> None:
@@ -133,7 +133,7 @@ class SipService:
         accounts = list({change.entity_id for change in changes if change.entity == Entity.SIP_ACCOUNT})
         if accounts:
             found = await self._context.pool.run(self._loader.some, accounts)
-            for number in self._directory.apply(accounts, found):
+            for number in self.directory.apply(accounts, found):
                 self._registrar.forget(number)
         if any(change.entity == Entity.COMMAND for change in changes):
             self._notifier.wake()

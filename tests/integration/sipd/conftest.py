@@ -21,4 +21,4 @@ def world(sqlite_store: Store, tmp_path: Path) -> Iterator[SipWorld]:
     world = SipWorld(sqlite_store, tmp_path, reactor)
     world.create()
     yield world
-    pytest_twisted.blockon(Deferred.fromCoroutine(world.stop()))
+    pytest_twisted.blockon(Deferred.fromCoroutine(world.close()))

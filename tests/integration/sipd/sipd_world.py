@@ -95,6 +95,7 @@ class SipWorld:
     health: Health = field(default_factory=Health)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     pool: WorkPool | None = None
+    devices: list[Any] = field(default_factory=list)
 
     def create(self) -> None:
         self.project_id = create_installation(self.store, self.data_dir)
@@ -121,6 +122,12 @@ class SipWorld:
         if self.pool is not None:
             self.pool.stop()
             self.pool = None
+
+    async def close(self) -> None:
+        """The end of the test: nothing is left in the reactor."""
+        await self.stop()
+        for listening in self.devices:
+            await listening.stopListening()
 
     def add_device(self, number: str, secret: str = "s3cret") -> int:
         return add_device(self.store, self.data_dir, self.project_id, number, secret)
@@ -169,6 +176,16 @@ class SipWorld:
         with self.store.read() as session:
             query = select(func.count()).select_from(ChangeLog).where(ChangeLog.entity == Entity.REGISTRATION)
             return session.scalar(query) or 0
+
+    def pretend_online(self, number: str) -> None:
+        with self.store.write() as session:
+            session.add(RegistrationStatus(number=number, online=True, last_seen=datetime.now(UTC)))
+
+    def knows(self, number: str, *, active: bool | None = None) -> bool:
+        """Has sipd taken over what the database says of a number?"""
+        assert self.sipd is not None
+        account = self.sipd.directory.get(number)
+        return account is not None and active in (None, account.active)
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
