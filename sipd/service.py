@@ -99,9 +99,8 @@ class SipService:
         """Raises CannotListenError when the port is taken."""
         try:
             await self._start()
-        except BaseException:
-            self._location.stop()
-            await self._close_journal()
+        except Exception:
+            await self.stop()
             raise
 
     async def _start(self) -> None:
@@ -148,9 +147,6 @@ class SipService:
         self._clients.stop()
         self._servers.stop()
         self._location.stop()
-        await self._close_journal()
-
-    async def _close_journal(self) -> None:
         await self._journal_pool.run(self._journal.close)
         self._journal_pool.stop()
 

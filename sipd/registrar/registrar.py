@@ -85,22 +85,24 @@ class Registrar:
         else:
             self._location.replace(aor, bindings)
         change = Change(aor, bindings, identity.use)
-        self._commits.add(change, lambda stored: self._committed(status if stored else 503, change, answer))
+        self._commits.add(change, lambda stored: self._committed(status if stored else 503, change, request, answer))
 
     def _updated(self, request: Request, aor: str, flow: Flow, present: Bindings) -> Bindings:
         if require_sip(request.to.uri).number != aor:
             raise RefusedError(403)
         return updated(request, flow, present, self._clock.seconds(), self._limits)
 
-    def _committed(self, status: int, change: Change, answer: Answer) -> None:
-        answer(status, self._fields(status, change.bindings))
+    def _committed(self, status: int, change: Change, request: Request, answer: Answer) -> None:
+        answer(status, self._fields(status, change.bindings, request))
         if status == 200:
             self._changed(change.aor)
 
-    def _fields(self, status: int, bindings: Bindings) -> list[tuple[str, str]]:
+    def _fields(self, status: int, bindings: Bindings, request: Request) -> list[tuple[str, str]]:
         match status:
             case 200:
-                return self._contacts(bindings)
+                # RFC 3327 §5.3: the client sees the Path that was stored.
+                path = [("Path", line) for line in request.headers.all("Path")]
+                return self._contacts(bindings) + path
             case 423:
                 return [("Min-Expires", str(self._limits.min_expires_seconds))]
             case 503:

@@ -105,11 +105,13 @@ class SipWorld:
         assert self.sipd is not None
         return self.sipd.udp_port
 
-    async def start(self, listen: str = "127.0.0.1:0") -> None:
+    async def start(self, listen: str = "127.0.0.1:0", **sipd: Any) -> None:
         self.registry = CollectorRegistry()
         self.health = Health()
         self.pool = WorkPool(self.reactor, "database", 4, self.registry)
-        settings = Settings.model_validate({"data_dir": self.data_dir, "sipd": {"domain": "127.0.0.1", "udp": listen}})
+        settings = Settings.model_validate(
+            {"data_dir": self.data_dir, "sipd": {"domain": "127.0.0.1", "udp": listen, **sipd}}
+        )
         context = RoleContext(self.reactor, settings, self.store, self.pool, self.registry, self.health)
         service = SipService(context)
         await service.start()

@@ -22,15 +22,16 @@ NUMBER, SECRET = "5926100061", "s3cret"
 class Device(DatagramProtocol):
     """A device on a socket of its own. Answers every NOTIFY with `notify_status`, or not at all when it is None."""
 
-    def __init__(self, world: SipWorld, number: str = NUMBER, secret: str = SECRET) -> None:
+    def __init__(self, world: SipWorld, number: str = NUMBER, secret: str = SECRET, host: str = "127.0.0.1") -> None:
         self.world = world
+        self.host = host
         self.number = number
         self.secret = secret
         self.notified: list[str] = []
         self.notify_status: int | None = 200
         self._cseq = 0
         self._answer: Deferred[str] | None = None
-        self._listening: Any = world.reactor.listenUDP(0, self, "127.0.0.1")
+        self._listening: Any = world.reactor.listenUDP(0, self, host)
         world.devices.append(self._listening)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -49,7 +50,7 @@ class Device(DatagramProtocol):
         data = register_text(self.number, self._cseq, REALM, self.secret, nonce, expires)
         self._answer = answer = Deferred()
         answer.addTimeout(5, self.world.reactor)
-        self.transport.write(data, ("127.0.0.1", self.world.port))
+        self.transport.write(data, (self.host, self.world.port))
         return await answer
 
     async def register(self, expires: int = 120) -> int:
@@ -168,3 +169,42 @@ async def test_a_port_in_use_is_said_so(world: SipWorld) -> None:
     with pytest.raises(CannotListenError):
         await second.start(f"127.0.0.1:{world.port}")
     await second.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_ipv6(world: SipWorld) -> None:
+    device_id = world.add_device(NUMBER, SECRET)
+    await world.start("[::1]:0")
+    device = Device(world, host="::1")
+    assert await device.register() == 200
+    row = await world.until_online(NUMBER)
+    assert row.address.startswith("[::1]:")
+    command = world.queue_check_sync(device_id, NUMBER)
+    await world.until(lambda: world.command(command) == ("done", "ok"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_removal_and_expiry_turn_a_number_offline(world: SipWorld) -> None:
+    world.add_device(NUMBER, SECRET)
+    await world.start(min_expires_seconds=1, default_expires_seconds=30)
+    device = Device(world)
+    assert await device.register(expires=1) == 200
+    await world.until_online(NUMBER)
+    await world.until_online(NUMBER, online=False)
+    assert await device.register() == 200
+    await world.until_online(NUMBER)
+    assert await device.register(expires=0) == 200
+    await world.until_online(NUMBER, online=False)
+    assert world.registration_changes() == 4
+
+
+@pytest_twisted.ensureDeferred
+async def test_in_memory_mode_nothing_survives_and_the_status_says_so(world: SipWorld) -> None:
+    world.add_device(NUMBER, SECRET)
+    await world.start(durability="memory")
+    assert await Device(world).register() == 200
+    await world.until_online(NUMBER)
+    await world.stop()
+    assert not (world.data_dir / "sipd").exists()
+    await world.start(durability="memory")
+    await world.until_online(NUMBER, online=False)

@@ -127,6 +127,12 @@ def test_instance_and_reg_id_replace_a_binding_of_another_address(rig: Rig, phon
     assert '+sip.instance="<urn:uuid:1>";reg-id=1' in (response.headers.first("Contact") or "")
 
 
+def test_a_path_is_kept_and_told(rig: Rig, phone: Phone) -> None:
+    response = phone.register(CONTACT, "Supported: path", "Path: <sip:edge.example.org;lr>")
+    assert response.headers.all("Path") == ["<sip:edge.example.org;lr>"]
+    assert rig.location.bindings(NUMBER)[0].path == "<sip:edge.example.org;lr>"
+
+
 def test_the_same_contact_twice_in_a_request_is_one_binding(rig: Rig, phone: Phone) -> None:
     assert phone.register("Contact: <sip:a@10.0.0.1>, <sip:a@10.0.0.1>;expires=99").status == 200
     assert [binding.expires_at - START for binding in rig.location.bindings(NUMBER)] == [99]
