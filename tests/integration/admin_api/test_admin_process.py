@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -84,6 +85,22 @@ def test_serves_and_stops_cleanly(environment: dict[str, str], tmp_path: Path) -
         assert '"stopped"' in output
         assert "a long password" not in output
         assert login.json()["token"] not in output
+
+
+@pytest.mark.system
+def test_the_worked_day_of_the_documentation_works(environment: dict[str, str], tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    with running(environment, tmp_path) as (process, url):
+        script = script.replace("http://127.0.0.1:8000", url).replace("curl -sS", "curl -sS --fail-with-body")
+        day = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script.replace("login distributor", "login boss")],
+            env=environment | {"distributor_password": "a long password"}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert day.returncode == 0, day.stdout + day.stderr
+        assert "Main gate" in day.stdout
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_1(environment: dict[str, str]) -> None:
