@@ -44,10 +44,7 @@ class SipService:
         self.directory = Directory()
         self._loader = AccountLoader(store, SealedBox(key))
         self._used = UsedNonces()
-        nonces = Nonces(key, reactor.seconds, os.urandom)
-        authenticator = Authenticator(
-            self._loader.realm(), self.directory, nonces, self._used, reactor.seconds, registry
-        )
+        authenticator = self._authenticator(Nonces(key, reactor.seconds, os.urandom))
         self._location = Location(reactor, self._expired, registry)
         self._status = StatusWriter(reactor, pool, store, self._location, self.directory)
         self._journal = self._open_journal()
@@ -72,6 +69,10 @@ class SipService:
     def udp_port(self) -> int:
         """The port that is listened on, 0 when there is none."""
         return self._udp.port
+
+    def _authenticator(self, nonces: Nonces) -> Authenticator:
+        now, registry = self._context.reactor.seconds, self._context.registry
+        return Authenticator(self._loader.realm(), self.directory, nonces, self._used, now, registry)
 
     def _open_journal(self) -> Journal:
         settings = self._context.settings

@@ -38,11 +38,11 @@ class Binding:
             raise TypeError("a binding has a SIP URI")
         return uri
 
-    def is_for(self, contact: str, uri: SipUri, instance: str, reg_id: int) -> bool:
-        """Does a contact of a request mean this binding? (RFC 3261 §10.3 step 7, RFC 5626 §6)"""
-        if instance and reg_id and self.instance and self.reg_id:
-            return (instance, reg_id) == (self.instance, self.reg_id)
-        return contact == self.contact or uri.same_as(self.uri)
+    def same_contact(self, other: Binding) -> bool:
+        """Would one replace the other? (RFC 3261 §10.3 step 7, RFC 5626 §6)"""
+        if self.instance and self.reg_id and other.instance and other.reg_id:
+            return (self.instance, self.reg_id) == (other.instance, other.reg_id)
+        return self.contact == other.contact or self.uri.same_as(other.uri)
 
 
 _FIELDS = tuple(field.name for field in fields(Binding))

@@ -28,7 +28,14 @@ def updated(request: Request, flow: Flow, present: Bindings, now: float, limits:
         return _remove_all(request, present)
     bindings = list(present)
     for contact in request.contacts:
-        _apply(request, contact, flow, present, bindings, now, limits)
+        seconds = _expires(request, contact, limits)
+        new = _binding(request, contact, flow, now, seconds)
+        for known in [binding for binding in bindings if binding.same_contact(new)]:
+            if known in present:
+                _require_order(request, known)
+            bindings.remove(known)
+        if seconds:
+            bindings.append(new)
     if len(bindings) > limits.contacts:
         raise RefusedError(403)
     return tuple(bindings)
@@ -42,40 +49,19 @@ def _remove_all(request: Request, present: Bindings) -> Bindings:
     return ()
 
 
-def _apply(
-    request: Request,
-    contact: NameAddress,
-    flow: Flow,
-    present: Bindings,
-    bindings: list[Binding],
-    now: float,
-    limits: Limits,
-) -> None:
-    uri = require_sip(contact.uri)
-    seconds = _expires(request, contact, limits)
-    instance = unquote(contact.params.get("+sip.instance") or "")
-    reg_id = _reg_id(contact)
-    text = str(uri)
-    for binding in [binding for binding in bindings if binding.is_for(text, uri, instance, reg_id)]:
-        if binding in present:
-            _require_order(request, binding)
-        bindings.remove(binding)
-    if seconds == 0:
-        return
-    bindings.append(
-        Binding(
-            flow=flow,
-            contact=text,
-            expires_at=now + seconds,
-            registered_at=now,
-            call_id=request.call_id,
-            cseq=request.cseq.number,
-            user_agent=printable(request.headers.first("User-Agent") or "", USER_AGENT_LIMIT),
-            q=contact.params.get("q") or "",
-            instance=instance,
-            reg_id=reg_id,
-            path=_path(request),
-        )
+def _binding(request: Request, contact: NameAddress, flow: Flow, now: float, seconds: int) -> Binding:
+    return Binding(
+        flow=flow,
+        contact=str(require_sip(contact.uri)),
+        expires_at=now + seconds,
+        registered_at=now,
+        call_id=request.call_id,
+        cseq=request.cseq.number,
+        user_agent=printable(request.headers.first("User-Agent") or "", USER_AGENT_LIMIT),
+        q=contact.params.get("q") or "",
+        instance=unquote(contact.params.get("+sip.instance") or ""),
+        reg_id=_reg_id(contact),
+        path=_path(request),
     )
 
 

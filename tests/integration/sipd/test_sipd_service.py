@@ -208,3 +208,20 @@ async def test_in_memory_mode_nothing_survives_and_the_status_says_so(world: Sip
     assert not (world.data_dir / "sipd").exists()
     await world.start(durability="memory")
     await world.until_online(NUMBER, online=False)
+
+
+@pytest.mark.postgres
+@pytest_twisted.ensureDeferred
+async def test_the_whole_way_on_postgresql(postgres_world: SipWorld) -> None:
+    world = postgres_world
+    await world.start()
+    device_id = world.add_device(NUMBER, SECRET)
+    await world.until(lambda: world.knows(NUMBER))
+    device = Device(world)
+    assert await device.register() == 200
+    await world.until_online(NUMBER)
+    command = world.queue_check_sync(device_id, NUMBER)
+    await world.until(lambda: world.command(command) == ("done", "ok"))
+    assert await device.register(expires=0) == 200
+    await world.until_online(NUMBER, online=False)
+    assert world.registration_changes() == 2
