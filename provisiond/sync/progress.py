@@ -18,22 +18,29 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Digests, empty when there is none yet. `notified` is one that the device was told of and has not pulled."""
+    """Digests, empty when there is none yet. `notified` is one that the device was told of and has not pulled.
+
+    `claimed`: the device has its bootstrap file, so it pulls, even if no pull of it was recorded: what it pulled in the
+    last moment before a crash is not.
+    """
 
     desired: str = ""
     notified: str = ""
     served: str = ""
+    claimed: bool = False
 
 
 def advance(progress: Progress, desired: str) -> tuple[Progress, bool]:
     """The next progress when `desired` is what is served now, and whether the device is to be told.
 
-    A device that was never served is not told: it comes by itself. One that has what is desired needs no telling, and
-    an older telling is then forgotten, so that a later return to that digest is told again.
+    A device that neither has its bootstrap file nor was ever served is not told: it comes by itself. One that has what
+    is desired needs no telling, and an older telling is then forgotten, so that a later return to that digest is told
+    again.
     """
-    if not progress.served or progress.served == desired:
-        return Progress(desired, "", progress.served), False
-    return Progress(desired, desired, progress.served), progress.notified != desired
+    new = not progress.served and not progress.claimed
+    if new or progress.served == desired:
+        return replace(progress, desired=desired, notified=""), False
+    return replace(progress, desired=desired, notified=desired), progress.notified != desired
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ def record_served(session: Session, targets: Iterable[Target], at: datetime) -> 
             .where(DeviceConfig.device_id == target.device_id)
             .values(served_digest=target.digest, served_at=at)
         )
-        queued += _store(session, target, Progress(stored.desired, stored.notified, target.digest), stored.desired)
+        queued += _store(session, target, replace(stored, served=target.digest), stored.desired)
     return queued
 
 
@@ -109,8 +116,11 @@ def _progress(session: Session, device_ids: list[int]) -> dict[int, Progress | N
     """Of the devices that exist; None for one without a row."""
     table = DeviceConfig
     rows = session.execute(
-        select(Device.id, table.desired_digest, table.notified_digest, table.served_digest)
+        select(Device.id, Device.claimed_at, table.desired_digest, table.notified_digest, table.served_digest)
         .outerjoin(table, table.device_id == Device.id)
         .where(Device.id.in_(device_ids))
     )
-    return {row[0]: None if row[1] is None else Progress(row[1], row[2], row[3]) for row in rows}
+    return {
+        device_id: None if desired is None else Progress(desired, notified, served, claimed_at is not None)
+        for device_id, claimed_at, desired, notified, served in rows
+    }

@@ -24,6 +24,8 @@ from provisiond.sync.progress import Progress, advance
         ),  # undone before it pulled; doing it again tells again
         (Progress("B", "B", "B"), "B", Progress("B", "", "B"), False),  # pulled
         (Progress("A", "", "B"), "A", Progress("A", "A", "B"), True),  # undone just after it pulled
+        (Progress("A", "", "", True), "B", Progress("B", "B", "", True), True),  # it pulled just before a crash
+        (Progress("A", "", "A", True), "A", Progress("A", "", "A", True), False),
     ],
 )
 def test_who_is_told_and_when(stored: Progress, desired: str, following: Progress, tell: bool) -> None:
