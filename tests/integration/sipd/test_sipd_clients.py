@@ -93,8 +93,8 @@ def _is_free(port: int) -> bool:
 
 
 @pytest_twisted.ensureDeferred
-async def test_baresip_registers_and_leaves_when_it_ends(world: SipWorld) -> None:
-    world.add_device(NUMBER, SECRET)
+async def test_baresip_registers_is_notified_and_leaves_when_it_ends(world: SipWorld) -> None:
+    device = world.add_device(NUMBER, SECRET)
     await world.start()
     folder = world.data_dir / "baresip"
     folder.mkdir()
@@ -110,6 +110,9 @@ async def test_baresip_registers_and_leaves_when_it_ends(world: SipWorld) -> Non
     try:
         row = await world.until_online(NUMBER)
         assert "baresip" in row.user_agent, program.output
+        command = world.queue_check_sync(device, NUMBER)
+        # It got there; baresip does not know the event.
+        await world.until(lambda: world.command(command) == ("failed", "481"))
     finally:
         program.signal("INT")
         await program.end()
