@@ -19,7 +19,7 @@ from intercom_core.config.settings import Listen, Settings
 from intercom_core.model.errors import SuiteError
 from intercom_core.runtime.role import configure_logging
 from intercom_core.runtime.setup import FIRST_LOGIN, create_distributor, create_first_distributor, prepare
-from intercom_core.runtime.supervisor import Supervisor, daemon_commands
+from intercom_core.runtime.supervisor import StartError, Supervisor, daemon_commands
 from intercom_core.telemetry import log
 
 ROLES = ("sipd", "provisiond", "admin_api")
@@ -130,8 +130,9 @@ class _Suite:
     async def _start(self) -> None:
         try:
             await self._supervisor.start()
-        except SuiteError as error:
-            print(f"intercom-suite: {error.message}", file=sys.stderr)
+        except StartError as error:
+            if not error.told:
+                print(f"intercom-suite: {error.message}", file=sys.stderr)
             self._exit_code = 1
             await self._stop()
             return

@@ -27,10 +27,17 @@ MAX_PAUSE_SECONDS = 10.0
 _log = log.get("suite.supervisor")
 
 
+TOLD = 1  # exit code of a daemon that has said on stderr why it can't start
+
+
 class StartError(SuiteError):
-    """A daemon ended before it ever served; it has said why on a line of its own."""
+    """A daemon did not get ready. `told`: it has said why itself."""
 
     code = "start"
+
+    def __init__(self, message: str, *, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told
 
 
 def daemon_commands(roles: Sequence[str], config: Path | None) -> dict[str, list[str]]:
@@ -53,11 +60,11 @@ class _Child:
 class _Process(ProcessProtocol):
     """Reports the end; output is inherited, so log lines go out as the child wrote them."""
 
-    def __init__(self, on_end: Callable[[str], None]) -> None:
+    def __init__(self, on_end: Callable[[Failure], None]) -> None:
         self._on_end = on_end
 
     def processEnded(self, reason: Failure) -> None:  # noqa: N802
-        self._on_end(reason.getErrorMessage())
+        self._on_end(reason)
 
 
 class _Readiness(DatagramProtocol):
@@ -114,15 +121,16 @@ class Supervisor:
         if not self._started.called and all(each.was_ready for each in self._children.values()):
             self._started.callback(None)
 
-    def _on_end(self, child: _Child, reason: str) -> None:
+    def _on_end(self, child: _Child, reason: Failure) -> None:
         child.transport = None
         if self._stopped is not None:
             self._check_stopped()
         elif not child.was_ready:
             if not self._started.called:
-                self._started.errback(StartError(f"{child.role} could not start"))
+                told = getattr(reason.value, "exitCode", None) == TOLD
+                self._started.errback(StartError(f"{child.role} could not start", told=told))
         else:
-            self._restart_later(child, reason)
+            self._restart_later(child, reason.getErrorMessage())
 
     def _restart_later(self, child: _Child, reason: str) -> None:
         lived = self._reactor.seconds() - child.started_at

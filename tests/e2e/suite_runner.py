@@ -108,10 +108,10 @@ class RunningSuite:
         self._reader.join(STOP_TIMEOUT_SECONDS)
         return code
 
-    def kill(self) -> None:
-        """As a power cut would: the supervisor and, through it, its children end without warning."""
-        children = [self.daemon_pid(role) for role in self.metrics]
-        for pid in [self._process.pid, *children]:
+    def kill(self, *, children: bool) -> None:
+        """kill -9 of the supervisor and, as in a power cut, of its `children` at the same time."""
+        pids = [self.daemon_pid(role) for role in self.metrics] if children else []
+        for pid in [self._process.pid, *pids]:
             os.kill(pid, signal.SIGKILL)
         self._process.wait(STOP_TIMEOUT_SECONDS)
         self._reader.join(STOP_TIMEOUT_SECONDS)
