@@ -13,6 +13,7 @@ from intercom_core.security.box import SealedBox
 from intercom_core.security.keys import KeyName, load_key
 from intercom_core.telemetry import log
 from sipd.auth.authenticator import Authenticator
+from sipd.auth.digest import Algorithm
 from sipd.auth.nonce import Nonces, UsedNonces
 from sipd.core import Core
 from sipd.location.commit import GroupCommit
@@ -72,7 +73,8 @@ class SipService:
 
     def _authenticator(self, nonces: Nonces) -> Authenticator:
         now, registry = self._context.reactor.seconds, self._context.registry
-        return Authenticator(self._loader.realm(), self.directory, nonces, self._used, now, registry)
+        offered = [Algorithm(name) for name in self._context.settings.sipd.digest_algorithms]
+        return Authenticator(self._loader.realm(), self.directory, nonces, self._used, now, registry, offered)
 
     def _open_journal(self) -> Journal:
         settings = self._context.settings

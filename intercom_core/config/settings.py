@@ -45,6 +45,11 @@ def _number_range(value: Any) -> NumberRange:
         raise ValueError(error.message) from None
 
 
+def _words(value: Any) -> Any:
+    """A list, or in the environment its words with commas between."""
+    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+
+
 def _later(value: Listen | None) -> Listen | None:
     if value is not None:
         raise ValueError("this version does not serve it yet: leave it empty")
@@ -73,7 +78,10 @@ class DatabaseSettings(Section):
 
 
 class SipdSettings(Section):
-    """`domain` is the host in every SIP address, and what devices get as their SIP server."""
+    """`domain` is the host in every SIP address, and what devices get as their SIP server.
+
+    `digest_algorithms` are those that challenges name, in that order; credentials with any of them are taken.
+    """
 
     domain: Annotated[str, AfterValidator(_domain)] = "localhost"
     udp: Address = Listen("0.0.0.0", 5060)
@@ -83,6 +91,9 @@ class SipdSettings(Section):
     min_expires_seconds: int = Field(default=60, ge=1, le=86_400)
     max_expires_seconds: int = Field(default=3600, ge=30, le=604_800)
     durability: Literal["durable", "memory"] = "durable"
+    digest_algorithms: Annotated[
+        tuple[Literal["MD5", "SHA-256"], ...], BeforeValidator(_words), Field(min_length=1, max_length=2)
+    ] = ("MD5",)
 
     @model_validator(mode="after")
     def _ordered(self) -> SipdSettings:

@@ -60,6 +60,8 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         ("[sipd]\nmin_expires_seconds = 600\n", "must ascend"),
         ('[provisiond]\nhttps = "0.0.0.0:443"\n', "does not serve it yet"),
         ('[sipd]\ndomain = "two words"\n', "host name"),
+        ("[sipd]\ndigest_algorithms = []\n", "sipd.digest_algorithms"),
+        ('[sipd]\ndigest_algorithms = ["SHA-512"]\n', "sipd.digest_algorithms"),
         ("[sipd\n", "suite.toml"),
         ("sipd = 5\n", "sipd"),
     ],
@@ -84,3 +86,8 @@ def test_ipv6_addresses(tmp_path: Path) -> None:
     listen = load_settings(path, {}).sipd.udp
     assert listen == Listen("::1", 5060)
     assert str(listen) == "[::1]:5060"
+
+
+def test_lists_are_words_in_the_environment() -> None:
+    settings = load_settings(None, {"INTERCOM_SIPD__DIGEST_ALGORITHMS": "SHA-256, MD5"})
+    assert settings.sipd.digest_algorithms == ("SHA-256", "MD5")
