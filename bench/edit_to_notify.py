@@ -1,4 +1,4 @@
-"""How long an installer's edit takes to reach a door: from sending the PATCH until the door, told by NOTIFY, has pulled.
+"""How long an installer's edit takes to reach a door: from the PATCH until the door, told by NOTIFY, has pulled.
 
 The suite runs with the sample community of `make demo` (50 simulated devices, all registered). Prints percentiles and
 their ratio to the limit of 300 ms for the NOTIFY alone. Client, devices and suite share the machine.
