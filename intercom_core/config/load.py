@@ -68,7 +68,8 @@ def _merge_environment(merged: dict[str, Any], environ: Mapping[str, str]) -> li
 
 
 def _tell(item: dict[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"]) or "configuration"
+    path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"{path}: there is no such key"
-    return f"{path}: {item['msg'].removeprefix('Value error, ')}"
+    text: str = item["msg"].removeprefix("Value error, ")
+    return f"{path}: {text}" if path else text  # a rule over several sections names the key itself

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,9 +14,14 @@ from intercom_core.model.errors import InvalidValueError
 from intercom_core.model.numbers import NumberRange
 
 
+# Devices keep 127 characters of a URL, and the longest one ends in `/d/<token of 32>/contacts.xml`.
+PROVISIONING_URL_LIMIT = 79
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """An address to listen on. Port 0 takes any free one."""
+    """An IP address and port to listen on. Port 0 takes any free one."""
 
     host: str
     port: int
@@ -30,10 +37,19 @@ def _listen(value: Any) -> Listen | None:
         raise ValueError('an address looks like "127.0.0.1:8080"; "" switches it off')
     if not value:
         return None
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not _is_ip(host) or not _PORT.fullmatch(port) or int(port) > 65535:
         raise ValueError(f'"{value}" is not an address like "127.0.0.1:8080" or "[::1]:8080"')
-    return Listen(host.removeprefix("[").removesuffix("]"), int(port))
+    return Listen(host, int(port))
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _number_range(value: Any) -> NumberRange:
@@ -110,7 +126,7 @@ class ProvisiondSettings(Section):
     tftp: LaterAddress = None
     pnp: LaterAddress = None
     ssh: LaterAddress = None
-    public_url: str = Field(default="", max_length=80, pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")
     claim_window_hours: int = Field(default=72, ge=1, le=8760)
 
 
@@ -152,6 +168,16 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     numbers: NumberSettings = NumberSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _fits_devices(self) -> Settings:
+        found = len(self.provisioning_url)
+        if found > PROVISIONING_URL_LIMIT:
+            raise ValueError(
+                f"provisiond.public_url: devices take at most {PROVISIONING_URL_LIMIT} characters, not {found}"
+                + ("" if self.provisiond.public_url else " (made of sipd.domain)")
+            )
+        return self
 
     @property
     def database_url(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from intercom_core.config.load import ConfigError, load_settings
-from intercom_core.config.settings import Listen
+from intercom_core.config.settings import PROVISIONING_URL_LIMIT, Listen
 
 
 def _load(tmp_path: Path, text: str, **environ: str) -> object:
@@ -60,6 +62,10 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         ("[sipd]\nmin_expires_seconds = 600\n", "must ascend"),
         ('[provisiond]\nhttps = "0.0.0.0:443"\n', "does not serve it yet"),
         ('[sipd]\ndomain = "two words"\n', "host name"),
+        ('[sipd]\nudp = "localhost:5060"\n', "sipd.udp"),
+        ('[sipd]\nudp = "127.0.0.1:65536"\n', "sipd.udp"),
+        (f'[provisiond]\npublic_url = "http://{"p" * 73}"\n', "provisiond.public_url: devices take at most 79"),
+        (f'[sipd]\ndomain = "{"d" * 68}"\n', "provisiond.public_url: devices take at most 79"),
         ("[sipd]\ndigest_algorithms = []\n", "sipd.digest_algorithms"),
         ('[sipd]\ndigest_algorithms = ["SHA-512"]\n', "sipd.digest_algorithms"),
         ("[sipd\n", "suite.toml"),
@@ -68,6 +74,27 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
 )
 def test_what_can_not_work_is_refused(tmp_path: Path, text: str, told: str) -> None:
     assert any(told in problem for problem in _problems(tmp_path, text))
+
+
+def test_the_longest_url_that_devices_take(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(f'[provisiond]\npublic_url = "http://{"p" * 72}/"\n')
+    assert len(load_settings(path, {}).provisioning_url) == PROVISIONING_URL_LIMIT
+
+
+def test_the_example_file_shows_every_key_with_its_default() -> None:
+    example = Path(__file__).parents[3] / "conf" / "suite.example.toml"
+    shown = {
+        f"{section}.{key}"
+        for section, value in tomllib.loads(example.read_text()).items()
+        if isinstance(value, dict)
+        for key in value
+    }
+    defaults = load_settings(None, {})
+    known = {f"{section}.{key}" for section, value in defaults if isinstance(value, BaseModel) for key, _ in value}
+    not_served_yet = {"sipd.tcp", "sipd.tls"} | {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
+    assert shown == known - not_served_yet
+    assert load_settings(example, {}) == defaults
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
