@@ -16,21 +16,35 @@ BUSY_TIMEOUT_MS = 30_000
 
 
 def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql+psycopg://…`. Creates the folder of a SQLite file."""
+    """An engine for `sqlite:///path` or `postgresql+psycopg://…`. Creates the folder of a SQLite file.
+
+    Its errors tell the statement and not the values: those may be secrets, and errors are logged.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, pool_size)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(
-        parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
     )
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=pool_size, max_overflow=0, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import text as sql
+from sqlalchemy.exc import IntegrityError
 
 from intercom_core.security.box import SealedBox, SealError
 from intercom_core.security.keys import KeyFileError, KeyName, create_missing_keys, load_key
 from intercom_core.security.sip import Ha1, ha1
+from intercom_core.store.engine import Store, open_engine
 from intercom_core.telemetry import log
 from intercom_core.telemetry.redaction import scrub_text
 
@@ -98,3 +101,14 @@ def test_no_way_into_the_log_carries_a_secret(written: io.StringIO) -> None:
     assert len(lines) == 3
     assert "ValueError" in lines[2]["exception"]
     assert "HIDDEN" not in written.getvalue()
+
+
+def test_errors_of_the_database_do_not_tell_values(tmp_path: Path) -> None:
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'suite.db'}"))
+    with store.write() as session:
+        session.execute(sql("CREATE TABLE holder (secret TEXT UNIQUE)"))
+    with pytest.raises(IntegrityError) as caught, store.write() as session:
+        session.execute(sql("INSERT INTO holder VALUES (:one), (:one)"), {"one": "HIDDEN"})
+    store.close()
+    assert "INSERT INTO holder" in str(caught.value)
+    assert "HIDDEN" not in str(caught.value)
