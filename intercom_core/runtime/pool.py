@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class WorkPool:
-    """`threads` threads; waiting work is counted in `intercom_pool_jobs{pool=name}`."""
+    """`threads` threads; the gauge `intercom_pool_<name>_jobs` has the calls that wait or run."""
 
     def __init__(self, reactor: Any, name: str, threads: int, registry: CollectorRegistry | None = None) -> None:
         self._reactor = reactor

@@ -1,4 +1,7 @@
-"""The command queue: work for another daemon as rows. pending -> running -> done | failed; pending again on retry."""
+"""The command queue: work for another daemon as rows. pending -> running -> done | failed.
+
+What runs when its executor dies is pending again after the restart.
+"""
 
 from __future__ import annotations
 
@@ -80,15 +83,6 @@ def finish(session: Session, command_id: int, *, ok: bool, result: str, now: dat
         update(Command)
         .where(Command.id == command_id)
         .values(state=CommandState.DONE if ok else CommandState.FAILED, result=result[:RESULT_LIMIT], finished_at=now)
-    )
-
-
-def retry_later(session: Session, command_id: int, *, not_before: datetime, result: str) -> None:
-    """Puts a running command back, due at `not_before`."""
-    session.execute(
-        update(Command)
-        .where(Command.id == command_id)
-        .values(state=CommandState.PENDING, not_before=not_before, result=result[:RESULT_LIMIT])
     )
 
 
