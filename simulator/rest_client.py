@@ -14,7 +14,7 @@ class ApiError(Exception):
     def __init__(self, call: str, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         details = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
-        errors = [f"{item.get('field')}: {item.get('reason')}" for item in problem.get("errors", [])]
+        errors = [f"{item.get('field')}: {item.get('message')}" for item in problem.get("errors", [])]
         super().__init__(f"{call} -> {status}: {'; '.join([*details, *errors]) or 'no reason given'}")
 
 

@@ -32,7 +32,7 @@ async def test_the_token_of_the_login_goes_with_later_calls(http):
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"title": "Invalid", "errors": [{"field": "mac", "reason": "12 digits"}]}', b"<html>", b"[]"]
+    "body", [b'{"title": "Invalid", "errors": [{"field": "mac", "message": "12 digits"}]}', b"<html>", b"[]"]
 )
 @pytest_twisted.ensureDeferred
 async def test_a_refusal_tells_the_call_and_the_reason(http, body):
