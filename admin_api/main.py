@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from admin_api import service
 from admin_api.app import create_app
+from admin_api.connection import TimedProtocol
 from intercom_core.config.load import load_settings
 from intercom_core.config.settings import Listen, Settings
 from intercom_core.model.errors import SuiteError
@@ -95,7 +96,7 @@ def _serve(settings: Settings, resources: ExitStack) -> None:
 def _run(app: FastAPI, listener: socket.socket, health: Health) -> None:
     config = uvicorn.Config(
         app,
-        http="h11",  # the one implementation with a limit on the size of headers
+        http=TimedProtocol,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
