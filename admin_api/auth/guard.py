@@ -21,11 +21,17 @@ def services_of(request: Request) -> Services:
 
 
 def address_of(request: Request) -> str:
-    """The peer's IP address in its canonical form; empty when the server does not know it."""
+    """The peer's IP address in its canonical form; empty when the server does not know it.
+
+    An IPv4 peer of a dual-stack listener is told by its IPv4 address: the throttle takes an IPv6 /64 as one source, and
+    all mapped addresses (RFC 4291 section 2.5.5.2) share one. A zone id, which a forwarding header may hold in any
+    length, is dropped.
+    """
     try:
-        return str(ipaddress.ip_address(request.client.host)) if request.client else ""
+        address = ipaddress.ip_address(request.client.host.partition("%")[0]) if request.client else None
     except ValueError:
-        return ""
+        address = None
+    return str(getattr(address, "ipv4_mapped", None) or address or "")
 
 
 def require(permission: Permission) -> Callable[..., Caller]:

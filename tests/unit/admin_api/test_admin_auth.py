@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
+from fastapi import Request
 
 from admin_api.auth import policy
+from admin_api.auth.guard import address_of
 from admin_api.auth.passwords import HASHING_AT_ONCE, WAITING_AT_ONCE, Passwords
 from admin_api.auth.policy import GRANTS, Permission
 from admin_api.auth.throttle import PER_LOGIN_AND_SOURCE, PER_SOURCE, REMEMBERED, WINDOW_SECONDS, LoginThrottle
@@ -124,3 +126,22 @@ def test_every_permission_is_granted_to_someone() -> None:
     policy.check(manager, Permission.OWN_ACCOUNT)
     with pytest.raises(ForbiddenError):
         policy.check(manager, Permission.EDIT_PROJECTS)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%" + "x" * 200, "fe80::1"),
+        ("not an address", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_is_told_in_one_form(host: str, address: str) -> None:
+    assert address_of(Request({"type": "http", "client": (host, 5)})) == address
+
+
+def test_an_unknown_peer_has_no_address() -> None:
+    assert address_of(Request({"type": "http", "client": None})) == ""
