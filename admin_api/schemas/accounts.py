@@ -10,26 +10,10 @@ from pydantic import Field, StrictStr
 from admin_api.schemas.base import Email, Flag, Input, Name, Output, checked, unset
 from intercom_core.model import values
 from intercom_core.model.account import Role
-from intercom_core.model.errors import InvalidValueError
-
-
-def _password(field: str, text: str) -> str:
-    return _encodable(field, values.password(field, text))
-
-
-def _encodable(field: str, text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidValueError(field, "This is not valid text.") from None
-    if "\0" in text:
-        raise InvalidValueError(field, "Control characters are not allowed here.")
-    return text
-
 
 Login = Annotated[StrictStr, checked(values.login, limit=values.NAME_LIMIT)]
-NewPassword = Annotated[StrictStr, checked(_password, limit=values.PASSWORD_MAX)]
-Attempt = Annotated[StrictStr, Field(max_length=256), checked(_encodable, limit=256)]
+NewPassword = Annotated[StrictStr, checked(values.password, limit=values.PASSWORD_MAX)]
+Attempt = Annotated[StrictStr, Field(max_length=256), checked(values.typed, limit=256)]
 
 
 class LoginInput(Input):

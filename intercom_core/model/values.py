@@ -17,7 +17,7 @@ PASSWORD_MIN = 10
 PASSWORD_MAX = 128
 
 _MAC_SEPARATORS = str.maketrans("", "", ":-. ")
-_MAC = re.compile(r"[0-9A-F]{12}", re.ASCII)
+_MAC = re.compile(r"[0-9A-Fa-f]{12}", re.ASCII)
 _APARTMENT = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DTMF = re.compile(r"[0-9*#]{1,4}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
@@ -32,10 +32,10 @@ _DENIED_KEYS = ("config.autoprovision.reset_factory.",)
 
 def mac(field: str, text: str) -> str:
     """Twelve upper-case hex digits; separators `:`, `-`, `.` and blanks are dropped."""
-    folded = text.translate(_MAC_SEPARATORS).upper()
-    if not _MAC.fullmatch(folded):
+    digits = text.translate(_MAC_SEPARATORS)
+    if not _MAC.fullmatch(digits):
         raise InvalidValueError(field, "A MAC address has 12 hexadecimal digits, for example 0C11050B9814.")
-    return folded
+    return digits.upper()
 
 
 def apartment_number(field: str, text: str) -> str:
@@ -90,7 +90,8 @@ def phone(field: str, text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Debian's folder of zones holds two more names that are not of the database: this machine's own zone, and "unset".
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def time_zone(field: str, text: str) -> str:
@@ -109,7 +110,10 @@ def autop_command(field: str, text: str) -> str:
     key, value = match.groups()
     if key.lower().startswith(_DENIED_KEYS):
         raise InvalidValueError(field, f"The key {key} is not allowed: it would cut the device off from this server.")
-    return f"{key} = {value.strip()}"
+    stored = f"{key} = {value.strip()}"
+    if len(stored) > COMMAND_LIMIT:
+        raise InvalidValueError(field, f"At most {COMMAND_LIMIT} characters are allowed.")
+    return stored
 
 
 def login(field: str, text: str) -> str:
@@ -124,4 +128,11 @@ def password(field: str, text: str) -> str:
     """10 to 128 characters; taken as typed."""
     if not PASSWORD_MIN <= len(text) <= PASSWORD_MAX:
         raise InvalidValueError(field, f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
+    return typed(field, text)
+
+
+def typed(field: str, text: str) -> str:
+    """Text that people can type, unchanged: no lone surrogates, which UTF-8 can't hold, and no NUL."""
+    if any(c == "\0" or unicodedata.category(c) == "Cs" for c in text):
+        raise InvalidValueError(field, "This is not valid text.")
     return text

@@ -24,6 +24,7 @@ def test_a_mac_is_stored_in_one_form(text: str) -> None:
         (values.mac, "0C11050B98145"),
         (values.mac, "0C11050B981G"),
         (values.mac, "０C11050B9814"),
+        (values.mac, "0C11050B98\ufb00"),  # a ligature whose upper case is FF
         (values.apartment_number, ""),
         (values.apartment_number, "1234567"),
         (values.apartment_number, "4a"),
@@ -38,6 +39,8 @@ def test_a_mac_is_stored_in_one_form(text: str) -> None:
         (values.name, "line\u2028break"),
         (values.time_zone, "Mars/Olympus"),
         (values.time_zone, "../etc/passwd"),
+        (values.time_zone, "localtime"),
+        (values.time_zone, "Factory"),
         (values.email, "nobody"),
         (values.email, "a@b"),
         (values.phone, "call me"),
@@ -46,9 +49,12 @@ def test_a_mac_is_stored_in_one_form(text: str) -> None:
         (values.autop_command, "Config.Autoprovision.RESET_FACTORY.Enable = 1"),
         (values.autop_command, "config.autoprovision.reset_factory.enable = 1"),
         (values.autop_command, "Config.A.B.C = 1\nConfig.Autoprovision.RESET_FACTORY.Enable = 1"),
+        (values.autop_command, "Config.A.B.C =" + "x" * 1010),  # 1024 characters, 1025 in its stored form
         (values.login, "a"),
         (values.login, "with space"),
         (values.password, "short"),
+        (values.password, "\ud800" * 12),
+        (values.password, "a long pass\0word"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_field(check: Callable[[str, str], str], text: str) -> None:
