@@ -48,6 +48,8 @@ def edit(work: Work, resident_id: int, command: ResidentPatch) -> None:
 
 
 def remove(work: Work, resident_id: int) -> None:
+    # Who lives in an apartment changes one at a time, or a family member could move in while its master moves out.
+    scope.find(work, Apartment, scope.find(work, Resident, resident_id).apartment_id, lock=True)
     resident = scope.find(work, Resident, resident_id, lock=True)
     family = select(Resident.id).where(Resident.apartment_id == resident.apartment_id, Resident.id != resident_id)
     if resident.master and work.session.scalar(family.limit(1)) is not None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from admin_world import Client, World
+import pytest
+from admin_world import Client, World, open_world
 from httpx import Response
+from sqlalchemy import text
 
-from intercom_core.store.schema import Account, Apartment, Audit, Building, Device, MacEntry, SipAccount
+from admin_api.auth import sessions
+from admin_api.schemas.homes import ResidentCreate
+from admin_api.usecases import residents
+from intercom_core.store.engine import Store
+from intercom_core.store.schema import Account, Apartment, Audit, Building, Device, MacEntry, Resident, SipAccount
 
 MAC = "0C11050B9814"
 
@@ -91,3 +99,34 @@ def test_a_building_is_not_deleted_under_an_apartment_that_moves_in(both_worlds:
     )
     assert [answer.status_code for answer in answers] in ([201, 409], [204, 404], [204, 409])
     assert world.count(Building) == world.count(Apartment)
+
+
+@pytest.mark.postgres
+def test_a_master_does_not_move_out_while_family_moves_in(postgres_store: Store, tmp_path: Path, portal: Any) -> None:
+    world = open_world(postgres_store, tmp_path, portal)
+    ryan = world.installer("ryan")
+    building = ryan.post(f"/communities/{ryan.community()}/buildings", {"name": "B"})["id"]
+    person = {"first_name": "A", "last_name": "B"}
+    home = ryan.post(f"/buildings/{building}/apartments", {"number": "1", "resident": person})
+    master = home["residents"][0]["id"]
+    token = ryan.http.headers["Authorization"].removeprefix("Bearer ")
+    caller = sessions.find_principal(world.services, token, "")
+    with ThreadPoolExecutor(1) as thread:
+        with caller.write() as work:
+            residents.add(work, home["id"], ResidentCreate(**person))
+            leaving = thread.submit(ryan.http.delete, f"/api/v1/residents/{master}")
+            until(lambda: leaving.done() or waiting_for_locks(world) > 0)
+        assert leaving.result(10).status_code == 409
+    assert world.count(Resident, Resident.master.is_(True)) == 1
+
+
+def waiting_for_locks(world: World) -> int:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with world.store.read() as session:
+        return session.scalar(text(waiting)) or 0
+
+
+def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
