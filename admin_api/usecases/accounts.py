@@ -25,8 +25,7 @@ _PROJECTS: ColumnElement[int] = (
 
 
 def me(work: Work) -> MeView:
-    account = work.session.get_one(Account, work.principal.account_id)
-    return MeView.model_validate(account, from_attributes=True)
+    return MeView.model_validate(_own(work), from_attributes=True)
 
 
 def change_own_password(caller: Caller, current: str, new: str) -> None:
@@ -34,13 +33,13 @@ def change_own_password(caller: Caller, current: str, new: str) -> None:
     services, principal = caller.services, caller.principal
     services.throttle.charge(principal.login, principal.address)
     with caller.read() as work:
-        stored = work.session.get_one(Account, principal.account_id).password_hash
+        stored = _own(work).password_hash
     if not services.passwords.verify(stored, current):
         raise InvalidValueError("current_password", "This is not your present password.")
     services.throttle.succeeded(principal.login, principal.address)
     hashed = services.passwords.hash(new)
     with caller.write() as work:
-        account = work.session.get_one(Account, principal.account_id, with_for_update=True)
+        account = _own(work, lock=True)
         if account.password_hash != stored:
             raise UnauthenticatedError("The password was changed meanwhile.")
         account.password_hash = hashed
@@ -106,6 +105,13 @@ def reset_password(work: Work, account_id: int, password_hash: str) -> None:
     account.password_hash = password_hash
     _password_set(work, account, "password_reset")
     sessions.end_all(work, account_id)
+
+
+def _own(work: Work, *, lock: bool = False) -> Account:
+    account = work.session.get(Account, work.principal.account_id, with_for_update=lock)
+    if account is None:
+        raise UnauthenticatedError("This account was deleted.")
+    return account
 
 
 def _password_set(work: Work, account: Account, action: str) -> None:

@@ -7,6 +7,9 @@ from datetime import timedelta
 import pytest
 from admin_world import DISTRIBUTOR, PASSWORD, Client, World
 
+from admin_api.auth import sessions
+from admin_api.errors import UnauthenticatedError
+from admin_api.usecases import accounts
 from intercom_core.store.schema import Account, Audit, LoginSession
 
 
@@ -113,3 +116,13 @@ def test_an_installer_is_deleted_when_it_owns_nothing(world: World, installer: C
     installer.get("/me", expect=401)
     boss.get(f"/installers/{key}", expect=404)
     assert world.count(Account) == 1
+
+
+def test_an_account_that_is_deleted_under_a_request_is_nobody(world: World, installer: Client) -> None:
+    token = installer.http.headers["Authorization"].removeprefix("Bearer ")
+    caller = sessions.find_principal(world.services, token, "192.0.2.1")
+    world.client(DISTRIBUTOR).delete(f"/installers/{caller.principal.account_id}")
+    with caller.read() as work, pytest.raises(UnauthenticatedError):
+        accounts.me(work)
+    with pytest.raises(UnauthenticatedError):
+        accounts.change_own_password(caller, PASSWORD, "an even longer one")
