@@ -15,7 +15,7 @@ from admin_api.edge import Edge
 from admin_api.routes import API_PREFIX, audit, buildings, communities, devices, homes, installers, macs, session
 from admin_api.services import Services
 
-_RESOURCES = (session, installers, communities, buildings, macs, devices, homes, audit)
+_RESOURCES = (session, installers, communities, buildings, macs, devices, homes, audit, pages)
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -37,8 +37,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for resource in _RESOURCES:
         app.include_router(resource.router)
-    app.include_router(pages.router)
-    problems.install(app)
+    problems.install(app, [route for resource in _RESOURCES for route in resource.router.routes])
     app.openapi = functools.partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, metrics=services.metrics, clock=time.monotonic)
     return app

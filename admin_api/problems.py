@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from admin_api import constraints
 from admin_api.errors import BusyError, ForbiddenError, ThrottledError, UnauthenticatedError
@@ -48,7 +50,8 @@ _SENTENCES = {
     413: "The request body is too large.",
     500: "Something went wrong here; it has been logged.",
 }
-_BUSY = BusyError("The database is busy. Try again in a moment.")
+DATABASE_BUSY = (OperationalError, PoolTimeoutError)
+BUSY = BusyError("The database is busy. Try again in a moment.")
 
 FieldErrors = Sequence[Mapping[str, str]]
 
@@ -65,12 +68,17 @@ def answer(
         "type": f"urn:intercom:problem:{code or _CODES.get(status, 'error')}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail or _SENTENCES.get(status, HTTPStatus(status).phrase),
+        "detail": detail or sentence(status),
     }
     if errors:
         body["errors"] = list(errors)
     # ASCII with escapes: a field name may hold what UTF-8 can't (lone surrogates).
     return Response(json.dumps(body).encode("ascii"), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def sentence(status: int) -> str:
+    """The usual words of a status."""
+    return _SENTENCES.get(status, HTTPStatus(status).phrase)
 
 
 def status_of(error: SuiteError) -> int:
@@ -91,13 +99,14 @@ def of(error: SuiteError) -> Response:
     return answer(status, error.code, error.message, errors, headers)
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """`routes` are all that the application serves."""
     app.add_exception_handler(SuiteError, _suite_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, partial(_http_error, routes))
     app.add_exception_handler(IntegrityError, _integrity_error)
-    app.add_exception_handler(OperationalError, _database_busy)
-    app.add_exception_handler(PoolTimeoutError, _database_busy)
+    for cause in DATABASE_BUSY:
+        app.add_exception_handler(cause, _database_busy)
 
 
 async def _suite_error(_request: Request, error: Exception) -> Response:
@@ -105,9 +114,16 @@ async def _suite_error(_request: Request, error: Exception) -> Response:
     return of(error)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(routes: Sequence[BaseRoute], request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return answer(error.status_code, headers=error.headers)
+    headers = {"Allow": _methods(routes, request)} if error.status_code == 405 else error.headers
+    return answer(error.status_code, headers=headers)
+
+
+def _methods(routes: Sequence[BaseRoute], request: Request) -> str:
+    """All methods of this path (RFC 9110 section 15.5.6); the framework names those of one route only."""
+    same = [route for route in routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in same for method in route.methods or ()}))
 
 
 async def _integrity_error(_request: Request, error: Exception) -> Response:
@@ -117,7 +133,7 @@ async def _integrity_error(_request: Request, error: Exception) -> Response:
 
 async def _database_busy(_request: Request, error: Exception) -> Response:
     _LOG.warning("database_busy", error=type(error).__name__)
-    return of(_BUSY)
+    return of(BUSY)
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from admin_api import problems
 from admin_api.auth import policy, sessions
@@ -45,6 +46,10 @@ class _PageRoute(APIRoute):
                 return RedirectResponse(LOGIN, 303)
             except RequestValidationError:
                 return render.error_page(404, "There is no such page.")
+            except HTTPException as error:
+                return render.error_page(error.status_code, problems.sentence(error.status_code))
+            except problems.DATABASE_BUSY:
+                return render.error_page(503, problems.BUSY.message)
             except SuiteError as error:
                 return render.error_page(problems.status_of(error), error.message)
 

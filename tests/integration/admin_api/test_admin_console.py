@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from admin_world import PASSWORD, Client, World, create_client
 from httpx import Response
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from intercom_core.store.schema import LoginSession, RegistrationStatus
@@ -81,6 +83,20 @@ def test_a_login_form_from_elsewhere_is_refused(world: World, installer: Client)
     browser.get("/console/login")
     assert browser.post("/console/login", data=form).status_code == 403
     assert world.count(LoginSession) == 2
+
+
+def test_refusals_are_pages(world: World, installer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, _ = log_in(world)
+    torn = {"Content-Type": "multipart/form-data; boundary=x"}
+    answers = [browser.post("/console/login", content=b"torn", headers=torn)]
+
+    def busy(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("admin_api.usecases.communities.list_page", busy)
+    answers.append(browser.get("/console/communities"))
+    assert [answer.status_code for answer in answers] == [400, 503]
+    assert all(answer.headers["content-type"].startswith("text/html") for answer in answers)
 
 
 def test_foreign_and_absent_communities_look_alike(world: World, installer: Client) -> None:

@@ -33,6 +33,7 @@ def test_unknown_paths_and_methods_are_problems(world: World) -> None:
     client.get("/nothing/here", expect=404)
     answer = client.http.put("/api/v1/me")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert client.http.put("/api/v1/devices/1").headers["allow"] == "DELETE, GET, PATCH"
     assert client.http.get("/docs").status_code == 404
 
 
