@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import psycopg
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime, IReadDescriptor
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from intercom_core.changes.log import PG_CHANNEL
@@ -16,6 +18,7 @@ from intercom_core.store.engine import Store
 from intercom_core.telemetry import log
 
 SQLITE_POLL_SECONDS = 0.02
+PG_CONNECT_SECONDS = 2
 PG_RECONNECT_SECONDS = 2.0
 
 _log = log.get("changes.waker")
@@ -75,6 +78,7 @@ class PostgresWaker:
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._connection: psycopg.Connection[Any] | None = None
         self._fileno = -1
+        self._retry: IDelayedCall | None = None
         self._stopped = False
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -82,18 +86,29 @@ class PostgresWaker:
         self._connect()
 
     def _connect(self) -> None:
+        self._retry = None
+        attempt = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._listen)
+        attempt.addCallbacks(self._listening, self._failed)
+
+    def _listen(self) -> psycopg.Connection[Any]:
+        """Runs in a thread: a database that does not answer must not hold up the reactor."""
+        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=PG_CONNECT_SECONDS)
+        connection.execute(f"LISTEN {PG_CHANNEL}")
+        return connection
+
+    def _listening(self, connection: psycopg.Connection[Any]) -> None:
         if self._stopped:
+            connection.close()
             return
-        try:
-            self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=2)
-            self._connection.execute(f"LISTEN {PG_CHANNEL}")
-        except psycopg.Error as error:
-            _log.warning("postgres_waker_reconnects", reason=type(error).__name__)
-            IReactorTime(self._reactor).callLater(PG_RECONNECT_SECONDS, self._connect)
-            return
-        self._fileno = self._connection.fileno()
+        self._connection = connection
+        self._fileno = connection.fileno()
         IReactorFDSet(self._reactor).addReader(self)
         self._wake()
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._stopped:
+            _log.warning("postgres_waker_reconnects", reason=failure.type.__name__ if failure.type else "")
+            self._retry = IReactorTime(self._reactor).callLater(PG_RECONNECT_SECONDS, self._connect)
 
     def doRead(self) -> None:  # noqa: N802
         if self._connection is None:
@@ -125,3 +140,5 @@ class PostgresWaker:
     def stop(self) -> None:
         self._stopped = True
         self._drop()
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
