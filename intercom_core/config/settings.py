@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from intercom_core.model.errors import InvalidValueError
 from intercom_core.model.numbers import NumberRange
 
-
 # Devices keep 127 characters of a URL, and the longest one ends in `/d/<token of 32>/contacts.xml`.
 PROVISIONING_URL_LIMIT = 79
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)

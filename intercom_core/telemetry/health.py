@@ -11,12 +11,12 @@ STALL_SECONDS = 10.0
 class Health:
     """Parts report readiness by name; a beat says that the main loop still turns.
 
-    Alive: the last beat is younger than STALL_SECONDS. Ready: alive, and every declared part is ready.
+    Alive: the last beat is younger than STALL_SECONDS. Ready: alive, and every part that was ever set is.
     """
 
-    def __init__(self, parts: tuple[str, ...] = (), clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._parts = dict.fromkeys(parts, False)
+        self._parts: dict[str, bool] = {}
         self._last_beat = clock()
 
     def set(self, part: str, ready: bool) -> None:

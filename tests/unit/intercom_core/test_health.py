@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -29,14 +31,16 @@ def time() -> _Time:
 
 @pytest.fixture
 def health(time: _Time) -> Health:
-    return Health(("files",), clock=time)
+    health = Health(clock=time)
+    health.set("files", False)
+    return health
 
 
 @pytest.fixture
 def server(health: Health) -> Iterator[TelemetryServer]:
     registry = CollectorRegistry()
     Counter("intercom_test_things_total", "Things", registry=registry).inc(3)
-    server = TelemetryServer(Listen("127.0.0.1", 0), registry, health)
+    server = TelemetryServer(Listen("127.0.0.1", 0), registry, health, request_seconds=0.5)
     server.start()
     yield server
     server.stop()
@@ -68,3 +72,32 @@ def test_metrics_of_the_given_registry(server: TelemetryServer) -> None:
     assert status == 200
     assert "intercom_test_things_total 3.0" in body
     assert _get(server, "/../etc/passwd")[0] == 404
+
+
+def test_a_request_that_drips_is_cut_off_and_holds_up_nobody(server: TelemetryServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.settimeout(0.05)
+        client.sendall(b"GET /metrics HTTP/1.0\r\n")
+        answer = b"nothing yet"
+        for _ in range(100):
+            try:
+                client.sendall(b"A: b\r\n")
+                answer = client.recv(1000)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                answer = b""
+            break
+        assert b"nothing yet" not in answer
+    assert _get(server, "/metrics")[0] == 200
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(
+    server: TelemetryServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = socket.create_connection(("127.0.0.1", server.port))
+    client.sendall(b"GET /met")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    assert _get(server, "/metrics")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
