@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 
 from intercom_core.config.load import load_settings
 from intercom_core.config.settings import Listen, Settings
 from intercom_core.model.errors import SuiteError
 from intercom_core.runtime import notify
+from intercom_core.runtime.failures import cannot_listen, explain_start_failure
+from intercom_core.runtime.limits import raise_file_limit
 from intercom_core.runtime.pool import WorkPool
 from intercom_core.store.engine import Store, open_engine
 from intercom_core.store.migrate import require_current_schema
@@ -29,6 +30,7 @@ from intercom_core.telemetry.server import TelemetryServer
 
 DATABASE_THREADS = 4
 BEAT_SECONDS = 1.0
+_SERVING = "serving"  # the part of /readyz that says: `start` is through, `stop` has not begun
 
 _log = log.get("runtime.role")
 
@@ -84,23 +86,6 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
-def explain_start_failure(error: BaseException) -> str | None:
-    """One line for people when the failure is theirs to mend; None when it is a bug of ours."""
-    if isinstance(error, SuiteError):
-        return error.message
-    if isinstance(error, CannotListenError):
-        host = f"[{error.interface}]" if error.interface and ":" in error.interface else error.interface or "*"
-        return f"can't listen on {host}:{error.port}: {getattr(error.socketError, 'strerror', error.socketError)}"
-    if isinstance(error, OSError):
-        return f"{error.filename or 'start'}: {error.strerror or error}"
-    return None
-
-
-def _cannot_listen(listen: Listen, error: OSError) -> Exception:
-    failure: Exception = CannotListenError(listen.host, listen.port, error)  # type: ignore[no-untyped-call]
-    return failure
-
-
 class _Run:
     """One start-to-stop of a daemon inside a running reactor. `exit_code` is valid after the reactor stopped."""
 
@@ -137,6 +122,7 @@ class _Run:
         if self._ending:
             await self._stop()
             return
+        context.health.set(_SERVING, True)
         notify.ready()
         _log.info("started", pid=os.getpid())
 
@@ -145,7 +131,9 @@ class _Run:
         registry = new_registry()
         pool = WorkPool(self._reactor, "database", DATABASE_THREADS, registry)
         self._reactor.addSystemEventTrigger("after", "shutdown", pool.stop)
+        self._reactor.addSystemEventTrigger("after", "shutdown", store.close)
         health = Health()
+        health.set(_SERVING, False)
         beat = LoopingCall(health.beat)
         beat.clock = self._reactor
         beat.start(BEAT_SECONDS)
@@ -159,7 +147,7 @@ class _Run:
         try:
             self._telemetry.start()
         except OSError as error:
-            raise _cannot_listen(listen, error) from None
+            raise cannot_listen(listen, error) from None
 
     def on_signal(self, _number: int, _frame: object) -> None:
         self._reactor.callFromThread(self._begin_end)
@@ -168,6 +156,8 @@ class _Run:
         if self._ending:
             return
         self._ending = True
+        if self._context is not None:
+            self._context.health.set(_SERVING, False)
         notify.stopping()
         if self._service is not None:
             Deferred.fromCoroutine(self._stop())
@@ -195,6 +185,7 @@ def run_role(role: str, build: Build, reactor: Any, argv: Sequence[str]) -> int:
         return 1
     configure_logging(role, settings)
     log.capture_twisted()
+    raise_file_limit()
     run = _Run(role, build, reactor, settings)
     run.schedule()
     for number in (signal.SIGTERM, signal.SIGINT):
