@@ -24,6 +24,10 @@ from simulator.waiting import Timing
 
 pytestmark = pytest.mark.system
 
+on_both = pytest.mark.parametrize(
+    "suite", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+
 URL_KEY = "Config.Autoprovision.GENERAL.Url"
 SIPP_REGISTER = Path(__file__).parent / "sipp" / "register.xml"
 
@@ -160,6 +164,7 @@ def _refusals_are_alike_and_counted(suite: RunningSuite, site: Site, url: str) -
     assert suite.metric("provisiond", "intercom_provisiond_config_refusals_total") - before == len(targets)
 
 
+@on_both
 @pytest_twisted.ensureDeferred
 async def test_an_edit_notifies_exactly_the_devices_it_changes(suite: RunningSuite) -> None:
     site = build_site(suite)
@@ -187,6 +192,7 @@ async def test_an_edit_notifies_exactly_the_devices_it_changes(suite: RunningSui
     await fleet.stop()
 
 
+@on_both
 @pytest_twisted.ensureDeferred
 async def test_a_killed_daemon_comes_back_with_everything(suite: RunningSuite) -> None:
     site = build_site(suite)
