@@ -6,13 +6,13 @@ import gc
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from sqlalchemy import text
 from twisted.logger import globalLogPublisher
 
@@ -20,6 +20,13 @@ from intercom_core.store.engine import Store, open_engine
 from intercom_core.store.migrate import migrate
 
 PG_BIN = Path("/usr/lib/postgresql/15/bin")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _young_heap() -> None:
+    """What was imported stays: the collection after each test has only the test's own objects to look at."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -43,14 +50,6 @@ def clean_reactor() -> Iterator[None]:
         call.cancel()
     assert not unhandled, unhandled
     assert not left, f"left in the reactor: {left}"
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _as_postgres(argv: list[str]) -> None:

@@ -15,16 +15,11 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
+from free_ports import free_port
+
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
 SUITE = [sys.executable, "-m", "intercom_core.suite"]
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RunningSuite:

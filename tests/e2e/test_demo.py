@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from suite_runner import free_port
+from free_ports import free_port
 
 
 @pytest.mark.system

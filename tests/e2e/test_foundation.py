@@ -172,6 +172,8 @@ async def test_an_edit_notifies_exactly_the_devices_it_changes(suite: RunningSui
     other = site.api.call("POST", f"/communities/{site.community}/buildings", {"name": "Building 2"})["id"]
     site.add_door(site.SPARE, "Gate2", other)
     macs = [site.DOOR, site.MONITOR, site.SPARE]
+    # All of it is rendered before the first pull: a device that pulls in between is rightly told to pull again.
+    until(lambda: suite.metric("provisiond", "intercom_provisiond_devices") == len(macs))
     bootstrap_url = f"http://127.0.0.1:{suite.device_port}"
     fleet = Fleet(reactor, Random(1), bootstrap_url, [Hardware(mac) for mac in macs], Faults(), Timing(), 0.1)
     fleet.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from free_ports import free_port
 from sipd_world import Program, SipWorld
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -15,13 +16,6 @@ NUMBER, SECRET = "5926100061", "s3cret"
 CONTACT = f"<sip:{NUMBER}@192.0.2.99:5060>"
 
 pytestmark = pytest.mark.system
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def sipp(world: SipWorld, scenario: str, local_port: int, *options: str) -> Program:
@@ -56,7 +50,7 @@ async def register(world: SipWorld, local_port: int, contact: str = CONTACT, exp
 async def test_sipp_registers_is_online_leaves_and_is_offline(world: SipWorld) -> None:
     world.add_device(NUMBER, SECRET)
     await world.start()
-    port = free_udp_port()
+    port = free_port(socket.SOCK_DGRAM)
     await register(world, port)
     row = await world.until_online(NUMBER)
     assert (row.address, row.user_agent) == (f"127.0.0.1:{port}", "SIPp")
@@ -73,7 +67,7 @@ async def test_sipp_registers_is_online_leaves_and_is_offline(world: SipWorld) -
 async def test_sipp_is_notified_over_its_flow(world: SipWorld) -> None:
     device = world.add_device(NUMBER, SECRET)
     await world.start()
-    port = free_udp_port()
+    port = free_port(socket.SOCK_DGRAM)
     await register(world, port)
     phone = sipp(world, "answer_notify.xml", port)
     await world.until(lambda: not _is_free(port))
@@ -98,9 +92,9 @@ async def test_baresip_registers_is_notified_and_leaves_when_it_ends(world: SipW
     await world.start()
     folder = world.data_dir / "baresip"
     folder.mkdir()
-    modules = "/usr/lib/baresip/modules"
+    modules, port = "/usr/lib/baresip/modules", free_port(socket.SOCK_DGRAM)
     (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{free_udp_port()}\nmodule_path {modules}\nmodule_tmp account.so\nmodule_app menu.so\n"
+        f"sip_listen 127.0.0.1:{port}\nmodule_path {modules}\nmodule_tmp account.so\nmodule_app menu.so\n"
     )
     (folder / "accounts").write_text(
         f"<sip:{NUMBER}@127.0.0.1:{world.port};transport=udp>;auth_user={NUMBER};auth_pass={SECRET};regint=60\n"
