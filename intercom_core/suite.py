@@ -24,9 +24,11 @@ from intercom_core.telemetry import log
 
 ROLES = ("sipd", "provisiond", "admin_api")
 
+_log = log.get("suite")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 with one clear line on stderr."""
+    """Returns the exit code: 0, 1 with one clear line on stderr, or 70 for a fault of ours that the log explains."""
     arguments = _parser().parse_args(argv)
     try:
         settings = load_settings(arguments.config, os.environ)
@@ -130,16 +132,23 @@ class _Suite:
     async def _start(self) -> None:
         try:
             await self._supervisor.start()
-        except StartError as error:
-            if not error.told:
-                print(f"intercom-suite: {error.message}", file=sys.stderr)
-            self._exit_code = 1
+            # Only now: a start that fails must not use up the one showing of the password.
+            self._greet(create_first_distributor(self._store))
+        except Exception as error:
+            self._fail(error)
             await self._stop()
-            return
-        self._up = True
-        # Only now: a start that fails must not use up the one showing of the password.
-        self._greet(create_first_distributor(self._store))
-        self._store.close()
+        else:
+            self._up = True
+        finally:
+            self._store.close()
+
+    def _fail(self, error: Exception) -> None:
+        told = isinstance(error, StartError) and error.told
+        self._exit_code = 1 if told else 70
+        if isinstance(error, StartError) and not told:
+            print(f"intercom-suite: {error.message}", file=sys.stderr)
+        elif not told:
+            _log.error("start_failed", exc_info=error)
 
     def _greet(self, password: str | None) -> None:
         api = _url(self._settings.admin_api.http)
