@@ -127,7 +127,8 @@ class SipService:
             self._used.use(use, now)
         for number, bindings in loaded.bindings.items():
             self._location.replace(number, bindings)
-            if self.directory.get(number) is None:
+            mark = self.directory.mark(number)
+            if any(binding.mark != mark for binding in bindings):
                 self._registrar.forget(number)
 
     async def _changed(self, changes: list[Change]) -> None:

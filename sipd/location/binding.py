@@ -16,6 +16,7 @@ class Binding:
     """`contact` is the URI as registered; times are seconds since the epoch; `flow` is where the REGISTER came from.
 
     `q`, `instance` and `path` are as written, empty when not given; `reg_id` 0 when not given (RFC 5626 §4.1).
+    `mark` is that of the account that made it (numbers.directory).
     """
 
     flow: Flow
@@ -29,6 +30,7 @@ class Binding:
     instance: str = ""
     reg_id: int = 0
     path: str = ""
+    mark: str = ""
 
     @cached_property
     def uri(self) -> SipUri:

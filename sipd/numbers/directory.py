@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,14 @@ class Account:
     active: bool
     ha1: Ha1 | None
 
+    @property
+    def mark(self) -> str:
+        """Stands for the credentials, without telling them: what was bound with others is not this account's. Empty
+        while nobody may register."""
+        if self.ha1 is None or not self.active:
+            return ""
+        return hashlib.blake2b(self.ha1.pack(), digest_size=8).hexdigest()
+
 
 class Directory:
     """Keyed by number for requests and by id for changes: a number may pass to another account."""
@@ -35,6 +44,11 @@ class Directory:
     def get(self, number: str) -> Account | None:
         return self._by_number.get(number)
 
+    def mark(self, number: str) -> str:
+        """The mark of the number's account, empty when it has none."""
+        account = self._by_number.get(number)
+        return account.mark if account is not None else ""
+
     def put(self, account: Account) -> None:
         self.remove(account.id)
         self._by_number[account.number] = account
@@ -45,13 +59,14 @@ class Directory:
             self.put(account)
 
     def apply(self, ids: Sequence[int], found: Iterable[Account]) -> set[str]:
-        """Bring the accounts `ids` to what the database holds now, `found`. Returns numbers that have no account any
-        more."""
-        before = {number for account_id in ids if (number := self._number_by_id.get(account_id)) is not None}
+        """Bring the accounts `ids` to what the database holds now, `found`. Returns the numbers whose bindings end:
+        they have no account any more, another one, or one with other credentials."""
+        numbers = {number for account_id in ids if (number := self._number_by_id.get(account_id)) is not None}
+        before = {number: self.mark(number) for number in numbers}
         for account_id in ids:
             self.remove(account_id)
         self.put_all(found)
-        return {number for number in before if number not in self._by_number}
+        return {number for number, mark in before.items() if self.mark(number) != mark}
 
     def remove(self, account_id: int) -> None:
         number = self._number_by_id.pop(account_id, None)

@@ -16,6 +16,7 @@ from sipd.message.fields import require_sip
 from sipd.message.grammar import quote
 from sipd.message.message import Request
 from sipd.message.uri import SipUri
+from sipd.numbers.directory import Account
 from sipd.registrar.answer import Answer
 from sipd.registrar.limits import Limits
 from sipd.registrar.update import RefusedError, updated
@@ -77,7 +78,7 @@ class Registrar:
         bindings = present = self._location.bindings(aor)
         status = 200
         try:
-            bindings = self._updated(request, aor, flow, present)
+            bindings = self._updated(request, identity.account, flow, present)
         except RefusedError as refused:
             status = refused.status
         except MalformedMessageError:
@@ -87,10 +88,10 @@ class Registrar:
         change = Change(aor, bindings, identity.use)
         self._commits.add(change, lambda stored: self._committed(status if stored else 503, change, request, answer))
 
-    def _updated(self, request: Request, aor: str, flow: Flow, present: Bindings) -> Bindings:
-        if require_sip(request.to.uri).number != aor:
+    def _updated(self, request: Request, account: Account, flow: Flow, present: Bindings) -> Bindings:
+        if require_sip(request.to.uri).number != account.number:
             raise RefusedError(403)
-        return updated(request, flow, present, self._clock.seconds(), self._limits)
+        return updated(request, flow, account.mark, present, self._clock.seconds(), self._limits)
 
     def _committed(self, status: int, change: Change, request: Request, answer: Answer) -> None:
         answer(status, self._fields(status, change.bindings, request))
@@ -115,7 +116,7 @@ class Registrar:
         return [("Contact", _contact(binding, now)) for binding in bindings]
 
     def forget(self, aor: str) -> None:
-        """Remove all bindings of a number that has no account any more."""
+        """Remove all bindings of a number whose account ended or has other credentials now."""
         if not self._location.bindings(aor):
             return
         self._location.replace(aor, ())

@@ -22,14 +22,14 @@ class RefusedError(Exception):
         self.status = status
 
 
-def updated(request: Request, flow: Flow, present: Bindings, now: float, limits: Limits) -> Bindings:
-    """The bindings after `request`, which is authorised. Raises RefusedError or MalformedMessageError."""
+def updated(request: Request, flow: Flow, mark: str, present: Bindings, now: float, limits: Limits) -> Bindings:
+    """The bindings after `request`, which the account of `mark` made. Raises RefusedError or MalformedMessageError."""
     if request.is_wildcard:
         return _remove_all(request, present)
     bindings = list(present)
     for contact in request.contacts:
         seconds = _expires(request, contact, limits)
-        new = _binding(request, contact, flow, now, seconds)
+        new = _binding(request, contact, flow, mark, now, seconds)
         for known in [binding for binding in bindings if binding.same_contact(new)]:
             if known in present:
                 _require_order(request, known)
@@ -49,7 +49,7 @@ def _remove_all(request: Request, present: Bindings) -> Bindings:
     return ()
 
 
-def _binding(request: Request, contact: NameAddress, flow: Flow, now: float, seconds: int) -> Binding:
+def _binding(request: Request, contact: NameAddress, flow: Flow, mark: str, now: float, seconds: int) -> Binding:
     return Binding(
         flow=flow,
         contact=str(require_sip(contact.uri)),
@@ -62,6 +62,7 @@ def _binding(request: Request, contact: NameAddress, flow: Flow, now: float, sec
         instance=unquote(contact.params.get("+sip.instance") or ""),
         reg_id=_reg_id(contact),
         path=_path(request),
+        mark=mark,
     )
 
 

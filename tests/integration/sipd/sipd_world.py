@@ -143,6 +143,26 @@ class SipWorld:
             session.flush()
             session.execute(delete(Device).where(Device.id == device_id))
 
+    def hand_over(self, number: str, secret: str) -> None:
+        """In one transaction the number's device loses it, and another device gets it with a secret of its own."""
+        sealed = load_box(self.data_dir, KeyName.SIP).seal(ha1(number, REALM, secret).pack(), ha1_context(number))
+        with self.store.write() as session:
+            account = session.scalars(select(SipAccount).where(SipAccount.number == number)).one()
+            device_id = account.device_id
+            record(session, Entity.SIP_ACCOUNT, account.id, self.project_id, Action.DELETED)
+            session.delete(account)
+            session.flush()
+            account = SipAccount(
+                number=number,
+                kind=NumberKind.DEVICE,
+                project_id=self.project_id,
+                device_id=device_id,
+                sealed_ha1=sealed,
+            )
+            session.add(account)
+            session.flush()
+            record(session, Entity.SIP_ACCOUNT, account.id, self.project_id, Action.CREATED)
+
     def deactivate(self, number: str) -> None:
         with self.store.write() as session:
             account_id = session.scalars(select(SipAccount.id).where(SipAccount.number == number)).one()

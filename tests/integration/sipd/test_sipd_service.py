@@ -77,12 +77,43 @@ async def test_an_account_made_while_running_registers_and_a_deleted_one_is_forg
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_deactivated_account_is_refused_with_403(world: SipWorld) -> None:
+async def test_a_deactivated_account_is_offline_and_refused_with_403(world: SipWorld) -> None:
     world.add_device(NUMBER, SECRET)
     await world.start()
+    device = Device(world)
+    assert await device.register() == 200
+    await world.until_online(NUMBER)
     world.deactivate(NUMBER)
-    await world.until(lambda: not world.knows(NUMBER, active=True))
-    assert await Device(world).register() == 403
+    await world.until_online(NUMBER, online=False)
+    assert await device.register() == 403
+
+
+@pytest_twisted.ensureDeferred
+async def test_whoever_gets_a_number_never_inherits_its_bindings(world: SipWorld) -> None:
+    world.add_device(NUMBER, SECRET)
+    await world.start()
+    device = Device(world)
+    assert await device.register() == 200
+    world.hand_over(NUMBER, "another")
+    await world.until(lambda: world.metric("intercom_sipd_bindings") == 0)
+    assert await device.register() == 401
+    device.secret = "another"
+    assert await device.register() == 200
+    assert world.metric("intercom_sipd_bindings") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_number_handed_over_while_sipd_was_away_has_no_bindings(world: SipWorld) -> None:
+    world.add_device(NUMBER, SECRET)
+    world.add_device("5926100062", SECRET)
+    await world.start()
+    assert await Device(world).register() == 200
+    assert await Device(world, "5926100062").register() == 200
+    await world.stop()
+    world.hand_over(NUMBER, "another")
+    world.deactivate("5926100062")
+    await world.start()
+    assert world.metric("intercom_sipd_bindings") == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -147,8 +147,9 @@ def test_directory_follows_the_database() -> None:
     assert directory.apply([2], [moved]) == {"2"}
     assert directory.get("3") == moved
     assert directory.apply([2, 2, 99], []) == {"3"}
-    taken_over = account(NUMBER, account_id=5)
-    assert directory.apply([1, 5], [taken_over]) == set()
+    assert directory.apply([1], [account()]) == set()
+    taken_over = account(NUMBER, account_id=5, secret="another")
+    assert directory.apply([1, 5], [taken_over]) == {NUMBER}
     assert directory.get(NUMBER) == taken_over
     assert len(directory) == 1
 
