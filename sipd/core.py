@@ -70,9 +70,9 @@ class Core:
         else:
             answer(501)
 
-    def on_response(self, response: Response) -> bool:
-        """False when no transaction of ours waits for it."""
-        return self._clients.receive(response)
+    def on_response(self, response: Response, host: str) -> bool:
+        """False when no transaction of ours waits for it from `host`."""
+        return self._clients.receive(response, host)
 
     @staticmethod
     def _options(request: Request, answer: Answer) -> None:

@@ -147,7 +147,7 @@ class Notifier:
 
         for binding in bindings:
             notify = self._notify(command.number, binding)
-            self._clients.start(notify, partial(self._send, binding.flow), done)
+            self._clients.start(notify, binding.flow.host, partial(self._send, binding.flow), done)
 
     def _finish(self, command: QueuedCommand, outcomes: list[str]) -> None:
         """One device that took it is enough: a number may still have a binding of its former port."""

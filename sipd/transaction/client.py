@@ -20,7 +20,7 @@ from enum import Enum
 from sipd.message.message import Request, Response
 from sipd.transaction.timing import T1_SECONDS, T2_SECONDS, TIMER_F_SECONDS, TIMER_K_SECONDS, Clock, Timer, cancel
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
 
 
 class State(Enum):
@@ -108,7 +108,8 @@ class ClientTransaction:
 
 
 class ClientTransactions:
-    """The table: a response finds its transaction by branch and CSeq method (§17.1.3)."""
+    """The table: a response finds its transaction by branch and CSeq method (§17.1.3), and by the host that it comes
+    from: who overheard a branch elsewhere can't answer for the device."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -117,16 +118,18 @@ class ClientTransactions:
     def __len__(self) -> int:
         return len(self._table)
 
-    def start(self, request: Request, send: Callable[[bytes], None], done: Callable[[Outcome], None]) -> None:
-        """Send `request` until it is answered. Its top Via has a branch of its own."""
-        key = (request.via.branch, request.method)
+    def start(
+        self, request: Request, host: str, send: Callable[[bytes], None], done: Callable[[Outcome], None]
+    ) -> None:
+        """Send `request` to `host` until it is answered. Its top Via has a branch of its own."""
+        key = (request.via.branch, request.method, host)
         transaction = ClientTransaction(self._clock, request.to_bytes(), send, done, lambda: self._table.pop(key, None))
         self._table[key] = transaction
         transaction.start()
 
-    def receive(self, response: Response) -> bool:
-        """False when nobody waits for this response."""
-        transaction = self._table.get((response.via.branch, response.cseq.method))
+    def receive(self, response: Response, host: str) -> bool:
+        """False when nobody waits for this response from `host`."""
+        transaction = self._table.get((response.via.branch, response.cseq.method, host))
         if transaction is None:
             return False
         transaction.receive(response)

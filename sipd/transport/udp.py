@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter
+from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
 from intercom_core.config.settings import Listen
@@ -49,7 +50,7 @@ class Handler(Protocol):
 
     def on_request(self, request: Request, flow: Flow, send: Callable[[bytes], None]) -> None: ...
 
-    def on_response(self, response: Response) -> bool: ...
+    def on_response(self, response: Response, host: str) -> bool: ...
 
 
 class UdpMetrics:
@@ -89,7 +90,13 @@ class UdpTransport(DatagramProtocol):
         """Raises OSError when the kernel does not take it."""
         if self.transport is None:
             raise OSError("the socket is closed")
-        self.transport.write(data, (host, port))
+        try:
+            self.transport.write(data, (host, port))
+        except BlockingIOError:
+            # The socket's buffer is full: lost, as it may be anywhere on its way. Retransmission makes up for it.
+            self._drop(Dropped.SEND)
+        except MessageLengthError as error:
+            raise OSError(str(error)) from None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: N802
         host, port = addr[0], addr[1]
@@ -106,7 +113,7 @@ class UdpTransport(DatagramProtocol):
         try:
             message = parse(datagram)
             if isinstance(message, Response):
-                if not self._handler.on_response(message):
+                if not self._handler.on_response(message, host):
                     self._drop(Dropped.STRAY_RESPONSE)
                 return
             self._request(message, host, port)

@@ -72,7 +72,7 @@ class Bench:
     def answer(self, request: str, status: int) -> None:
         response = parse(answer_to(request, status))
         assert isinstance(response, Response)
-        assert self.clients.receive(response)
+        assert self.clients.receive(response, "h")
 
     def pass_seconds(self, seconds: int) -> None:
         self.clock.pump([0.5] * (2 * seconds))

@@ -33,7 +33,7 @@ class Client:
         self.outcomes: list[Outcome] = []
         self.broken = False
         self.request = request()
-        self.table.start(self.request, self.send, self.outcomes.append)
+        self.table.start(self.request, "h", self.send, self.outcomes.append)
 
     def send(self, data: bytes) -> None:
         if self.broken:
@@ -56,18 +56,18 @@ def test_timer_e_doubles_up_to_t2_and_timer_f_ends_it() -> None:
 
 def test_a_provisional_response_slows_down_and_a_final_one_ends() -> None:
     client = Client()
-    assert client.table.receive(response(100, client.request))
+    assert client.table.receive(response(100, client.request), "h")
     client.run(5)
     assert client.sent == [0, 0.5, 4.5]
     final = response(200, client.request)
-    client.table.receive(final)
-    client.table.receive(response(500, client.request))
+    client.table.receive(final, "h")
+    client.table.receive(response(500, client.request), "h")
     assert client.outcomes == [final]
     client.run(4.75)
     assert len(client.table) == 1, "timer K absorbs late responses"
     client.run(0.25)
     assert len(client.table) == 0
-    assert not client.table.receive(final)
+    assert not client.table.receive(final, "h")
     assert len(client.sent) == 3
 
 
@@ -82,9 +82,17 @@ def test_a_transport_that_fails() -> None:
 @pytest.mark.parametrize("other", [request(branch="z9hG4bK2"), request(method="OPTIONS")])
 def test_responses_of_others_do_not_match(other: Request) -> None:
     client = Client()
-    assert not client.table.receive(response(200, other))
+    assert not client.table.receive(response(200, other), "h")
     client.table.stop()
     assert client.clock.getDelayedCalls() == []
+
+
+def test_a_response_from_elsewhere_does_not_match() -> None:
+    client = Client()
+    assert not client.table.receive(response(200, client.request), "elsewhere")
+    assert client.outcomes == []
+    assert client.table.receive(response(200, client.request), "h")
+    client.table.stop()
 
 
 def test_server_absorbs_until_timer_j() -> None:

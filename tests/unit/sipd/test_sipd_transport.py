@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sipd_rig import PHONE, Phone, Rig, read_request
+from twisted.internet.error import MessageLengthError
 
 from sipd.message.message import Response
 from sipd.message.parser import parse
@@ -112,6 +113,24 @@ def test_a_fault_of_ours_is_logged_and_counted_and_the_next_request_served(
         assert rig.send(Phone(rig).request()) == []
     assert rig.value("intercom_sipd_dropped_total", reason="error") == 1
     assert rig.answer(OPTIONS).status == 200
+
+
+@pytest.mark.parametrize(
+    "error", [MessageLengthError("too long"), BlockingIOError(11, "full"), OSError(101, "unreachable")]
+)
+def test_an_answer_that_cannot_leave_is_counted_not_a_fault(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A request of 60 KiB can make an answer that fits into no datagram."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.wire, "write", refuse)
+        assert rig.send(OPTIONS) == []
+    assert rig.value("intercom_sipd_dropped_total", reason="send") == 1
+    assert rig.value("intercom_sipd_dropped_total", reason="error") == 0
 
 
 def test_ipv6_peers(rig: Rig) -> None:
