@@ -139,8 +139,13 @@ class StatusWriter:
 
 def _write_one(session: Session, row: RegistrationStatus | None, seen: Seen) -> None:
     was_online = row is not None and row.online
+    if seen.account is None:
+        # Whoever gets the number next must not look as if the former device were its own.
+        if row is not None:
+            session.delete(row)
+        return
     if row is None:
-        if not seen.online or seen.account is None:
+        if not seen.online:
             return
         row = RegistrationStatus(number=seen.number)
         session.add(row)
@@ -148,7 +153,7 @@ def _write_one(session: Session, row: RegistrationStatus | None, seen: Seen) -> 
     row.expires_at = seen.expires_at
     if seen.address is not None and seen.seen_at is not None:
         row.address, row.user_agent, row.last_seen = seen.address, seen.user_agent or "", seen.seen_at
-    if seen.online != was_online and seen.account is not None:
+    if seen.online != was_online:
         record(session, Entity.REGISTRATION, seen.account.id, seen.account.project_id, Action.UPDATED)
         _log.info("online" if seen.online else "offline", number=seen.number, address=row.address)
 

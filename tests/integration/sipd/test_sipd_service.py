@@ -71,7 +71,7 @@ async def test_an_account_made_while_running_registers_and_a_deleted_one_is_forg
     assert await device.register() == 200
     await world.until_online(NUMBER)
     world.delete_device(NUMBER)
-    await world.until_online(NUMBER, online=False)
+    await world.until(lambda: world.status(NUMBER) is None)
     assert world.metric("intercom_sipd_bindings") == 0
     assert await device.register() == 401
 
