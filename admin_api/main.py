@@ -15,8 +15,9 @@ from fastapi import FastAPI
 from admin_api import service
 from admin_api.app import create_app
 from admin_api.connection import TimedProtocol
+from intercom_core.config.fields import Listen
 from intercom_core.config.load import load_settings
-from intercom_core.config.settings import Listen, Settings
+from intercom_core.config.settings import Settings
 from intercom_core.model.errors import SuiteError
 from intercom_core.runtime import notify
 from intercom_core.runtime.role import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import os
 import signal
 import sys
@@ -14,13 +15,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from intercom_core.config.fields import Listen
 from intercom_core.config.load import ConfigError, load_settings
-from intercom_core.config.settings import Listen, Settings
+from intercom_core.config.settings import Settings
 from intercom_core.model.errors import SuiteError
 from intercom_core.runtime.role import configure_logging
 from intercom_core.runtime.setup import FIRST_LOGIN, create_distributor, create_first_distributor, prepare
 from intercom_core.runtime.supervisor import StartError, Supervisor, daemon_commands
-from intercom_core.telemetry import log
+from intercom_core.telemetry import log, redaction
 
 ROLES = ("sipd", "provisiond", "admin_api")
 
@@ -70,18 +72,16 @@ def _migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
 def _check_config(settings: Settings, _arguments: argparse.Namespace) -> int:
     for section, value in settings:
         if isinstance(value, Path):
-            print(f"{section} = {str(value)!r}")
+            print(f"{section} = {_toml(value)}")
             continue
         for key, item in value:
-            shown = "" if item is None else item
-            print(f"{section}.{key} = {_without_password(str(shown)) if key == 'url' else shown}")
+            print(f"{section}.{key} = {_toml(item)}")
     return 0
 
 
-def _without_password(url: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(url).render_as_string(hide_password=True) if url else ""
+def _toml(value: object) -> str:
+    shown = "" if value is None else redaction.scrub(value)
+    return json.dumps(shown, default=str, ensure_ascii=False)
 
 
 def _create_distributor(settings: Settings, arguments: argparse.Namespace) -> int:

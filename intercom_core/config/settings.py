@@ -2,84 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from intercom_core.model.errors import InvalidValueError
+from intercom_core.config.fields import Address, DatabaseUrl, Domain, LaterAddress, Range, Words
 from intercom_core.model.numbers import NumberRange
 
 # Devices keep 127 characters of a URL, and the longest one ends in `/d/<token of 32>/contacts.xml`.
 PROVISIONING_URL_LIMIT = 79
-_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """An IP address and port to listen on. Port 0 takes any free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _listen(value: Any) -> Listen | None:
-    if value is None or isinstance(value, Listen):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('an address looks like "127.0.0.1:8080"; "" switches it off')
-    if not value:
-        return None
-    host, _, port = value.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not _is_ip(host) or not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ValueError(f'"{value}" is not an address like "127.0.0.1:8080" or "[::1]:8080"')
-    return Listen(host, int(port))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _number_range(value: Any) -> NumberRange:
-    if isinstance(value, NumberRange):
-        return value
-    try:
-        return NumberRange.parse("", str(value))
-    except InvalidValueError as error:
-        raise ValueError(error.message) from None
-
-
-def _words(value: Any) -> Any:
-    """A list, or in the environment its words with commas between."""
-    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
-
-
-def _later(value: Listen | None) -> Listen | None:
-    if value is not None:
-        raise ValueError("this version does not serve it yet: leave it empty")
-    return value
-
-
-def _domain(value: str) -> str:
-    if not value or len(value) > 253 or any(c.isspace() or c in "/@;?\"'<>" for c in value):
-        raise ValueError("must be the host name or address that devices use for this server")
-    return value
-
-
-Address = Annotated[Listen | None, BeforeValidator(_listen)]
-LaterAddress = Annotated[Listen | None, BeforeValidator(_listen), AfterValidator(_later)]
-Range = Annotated[NumberRange, BeforeValidator(_number_range)]
 
 
 class Section(BaseModel):
@@ -89,7 +21,7 @@ class Section(BaseModel):
 class DatabaseSettings(Section):
     """`url` empty: SQLite in the data directory."""
 
-    url: str = ""
+    url: DatabaseUrl = ""
 
 
 class SipdSettings(Section):
@@ -98,7 +30,7 @@ class SipdSettings(Section):
     `digest_algorithms` are those that challenges name, in that order; credentials with any of them are taken.
     """
 
-    domain: Annotated[str, AfterValidator(_domain)] = "localhost"
+    domain: Domain = "localhost"
     udp: Address = Listen("0.0.0.0", 5060)
     tcp: LaterAddress = None
     tls: LaterAddress = None
@@ -106,9 +38,9 @@ class SipdSettings(Section):
     min_expires_seconds: int = Field(default=60, ge=1, le=86_400)
     max_expires_seconds: int = Field(default=3600, ge=30, le=604_800)
     durability: Literal["durable", "memory"] = "durable"
-    digest_algorithms: Annotated[
-        tuple[Literal["MD5", "SHA-256"], ...], BeforeValidator(_words), Field(min_length=1, max_length=2)
-    ] = ("MD5",)
+    digest_algorithms: Annotated[tuple[Literal["MD5", "SHA-256"], ...], Words, Field(min_length=1, max_length=2)] = (
+        "MD5",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> SipdSettings:

@@ -45,5 +45,8 @@ class NumberRange:
             raise InvalidValueError(field, "The first number of a pool is greater than its last.")
         return cls(int(first), int(last))
 
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
     def overlaps(self, other: NumberRange) -> bool:
         return self.first <= other.last and other.first <= self.last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.error import CannotListenError
 
-from intercom_core.config.settings import Listen
+from intercom_core.config.fields import Listen
 from intercom_core.model.errors import SuiteError
 
 

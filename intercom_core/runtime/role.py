@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
+from intercom_core.config.fields import Listen
 from intercom_core.config.load import load_settings
-from intercom_core.config.settings import Listen, Settings
+from intercom_core.config.settings import Settings
 from intercom_core.model.errors import SuiteError
 from intercom_core.runtime import notify
 from intercom_core.runtime.failures import cannot_listen, explain_start_failure

@@ -18,7 +18,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from intercom_core.config.settings import Listen
+from intercom_core.config.fields import Listen
 from intercom_core.telemetry import log
 from intercom_core.telemetry.health import Health
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
-from intercom_core.config.settings import Listen
+from intercom_core.config.fields import Listen
 from intercom_core.telemetry import log
 from sipd.message.errors import MalformedMessageError, Reason
 from sipd.message.fields import parse_via

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from intercom_core.config.fields import Listen
 from intercom_core.config.load import ConfigError, load_settings
-from intercom_core.config.settings import PROVISIONING_URL_LIMIT, Listen
+from intercom_core.config.settings import PROVISIONING_URL_LIMIT
+from intercom_core.suite import main
 
 
 def _load(tmp_path: Path, text: str, **environ: str) -> object:
@@ -63,6 +65,10 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         ('[provisiond]\nhttps = "0.0.0.0:443"\n', "does not serve it yet"),
         ('[sipd]\ndomain = "two words"\n', "host name"),
         ('[sipd]\nudp = "localhost:5060"\n', "sipd.udp"),
+        ('[database]\nurl = "nonsense"\n', "database.url: must be"),
+        ('[database]\nurl = "sqlite://"\n', "database.url: must be"),
+        ('[database]\nurl = "mysql://suite@db/suite"\n', "database.url: must be"),
+        ('[database]\nurl = "postgresql://suite@db:port/suite"\n', "database.url: must be"),
         ('[sipd]\nudp = "127.0.0.1:65536"\n', "sipd.udp"),
         (f'[provisiond]\npublic_url = "http://{"p" * 73}"\n', "provisiond.public_url: devices take at most 79"),
         (f'[sipd]\ndomain = "{"d" * 68}"\n', "provisiond.public_url: devices take at most 79"),
@@ -95,6 +101,24 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
     not_served_yet = {"sipd.tcp", "sipd.tls"} | {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
     assert shown == known - not_served_yet
     assert load_settings(example, {}) == defaults
+
+
+def test_check_config_prints_a_file_that_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(f'data_dir = "{tmp_path}"\n[sipd]\nudp = ""\ndigest_algorithms = ["SHA-256", "MD5"]\n')
+    assert main(["check-config", "--config", str(path)]) == 0
+    printed = tmp_path / "printed.toml"
+    printed.write_text(capsys.readouterr().out)
+    assert load_settings(printed, {}) == load_settings(path, {})
+
+
+def test_check_config_keeps_the_password_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('[database]\nurl = "postgresql://suite:hunter2@db/suite"\n')
+    assert main(["check-config", "--config", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "@db/suite" in printed
+    assert "hunter2" not in printed
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from intercom_core.config.settings import Listen
+from intercom_core.config.fields import Listen
 from intercom_core.telemetry.health import STALL_SECONDS, Health
 from intercom_core.telemetry.server import TelemetryServer
 
