@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from intercom_core.config.fields import Address, DatabaseUrl, Domain, LaterAddress, Range, Words
+from intercom_core.config.fields import Address, DatabaseUrl, Domain, LaterAddress, Listen, Range, Words
 from intercom_core.model.numbers import NumberRange
 
 # Devices keep 127 characters of a URL, and the longest one ends in `/d/<token of 32>/contacts.xml`.
