@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run demo test lint bench setup dev system clean
+.PHONY: run demo test lint bench system clean
 
 run: $(VENV)/.run ## set up and start the suite on SQLite under var/
 	@exec $(BIN)/intercom-suite run $(ARGS)
@@ -15,13 +15,13 @@ demo: $(VENV)/.run ## the suite, a sample community and a simulated fleet
 test: $(VENV)/.dev system ## everything the tests need, then the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev ## all benchmarks, or those of ARGS
 	$(BIN)/python -m bench $(ARGS)
 
 system: ## Debian packages that only the tests need; skipped when present or not root
