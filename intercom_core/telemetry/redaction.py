@@ -13,6 +13,7 @@ _SECRET_NAMES = re.compile(
 _SECRET_TEXTS = (
     (re.compile(r"(/d/)[A-Za-z0-9_-]{16,}"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b((?:[A-Za-z0-9_.]*\.)?(?:Pwd|Password)\s*=\s*)[^\r\n]+"), rf"\1{MASK}"),
+    (re.compile(r"""(?i)(["']\w*(?:password|pwd|secret|token)["']\s*:\s*)(["'])(?:\\.|(?!\2).)*\2"""), rf'\1"{MASK}"'),
     (re.compile(r'(?i)\b((?:response|nonce|cnonce)=)"[^"]*"?'), rf'\1"{MASK}"'),
     (re.compile(r"(?i)\b(Bearer|Basic|Digest)\s+[^\r\n]+"), rf"\1 {MASK}"),
     (re.compile(r"(://[^/:@\s]*:)[^@/\s]+@"), rf"\1{MASK}@"),
@@ -20,7 +21,7 @@ _SECRET_TEXTS = (
 
 
 def scrub_text(text: str) -> str:
-    """Masks device URL tokens, Autop passwords, digest fields, authorization values and passwords in URLs."""
+    """Masks device URL tokens, Autop and JSON passwords, digest fields, authorization values, passwords in URLs."""
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text

@@ -69,6 +69,8 @@ def test_ha1_of_the_rfc_example() -> None:
         'Digest username="1", nonce="HIDDEN", response="HIDDEN"',
         "Authorization: Bearer HIDDEN",
         "postgresql://suite:HIDDEN@db/suite",
+        '{"login": "ryan", "password": "HIDDEN \\" HIDDEN"}',
+        "{'sip_secret': 'HIDDEN', 'token':'HIDDEN'}",
     ],
 )
 def test_texts_with_secrets_are_masked(text: str) -> None:
