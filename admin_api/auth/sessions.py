@@ -86,7 +86,7 @@ def _find_account(session: Session, name: str) -> Account | None:
 
 def _open(services: Services, account_id: int, verified_hash: str, address: str) -> OpenedSession:
     token, now = secrets.token_urlsafe(TOKEN_BYTES), services.clock()
-    with services.store.write() as session:
+    with services.write() as session:
         account = session.scalar(select(Account).where(Account.id == account_id).with_for_update())
         # Suspended or given a new password while the hash was computed.
         if account is None or account.suspended or account.password_hash != verified_hash:

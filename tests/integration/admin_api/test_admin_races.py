@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from admin_world import Client, World, open_world
+from admin_world import COMMUNITY, Client, World, open_world
 from httpx import Response
-from sqlalchemy import text
+from sqlalchemy import QueuePool, text
 
 from admin_api.auth import sessions
 from admin_api.schemas.homes import ResidentCreate
+from admin_api.services import WRITERS_AT_ONCE
 from admin_api.usecases import residents
 from intercom_core.store.engine import Store
 from intercom_core.store.schema import Account, Apartment, Audit, Building, Device, MacEntry, Resident, SipAccount
@@ -118,6 +119,19 @@ def test_a_master_does_not_move_out_while_family_moves_in(postgres_store: Store,
             until(lambda: leaving.done() or waiting_for_locks(world) > 0)
         assert leaving.result(10).status_code == 409
     assert world.count(Resident, Resident.master.is_(True)) == 1
+
+
+def test_reads_go_on_while_writers_wait_for_the_database(world: World) -> None:
+    ryan = world.installer("ryan")
+    pool = cast(QueuePool, world.store.engine.pool)
+    with ThreadPoolExecutor(pool.size()) as threads:
+        with world.store.write():
+            writers = [
+                threads.submit(ryan.http.post, "/api/v1/communities", json=COMMUNITY) for _ in range(pool.size())
+            ]
+            until(lambda: pool.checkedout() > WRITERS_AT_ONCE)
+            assert ryan.get("/communities")["items"] == []
+        assert {writer.result(30).status_code for writer in writers} == {201}
 
 
 def waiting_for_locks(world: World) -> int:
