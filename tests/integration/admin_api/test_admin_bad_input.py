@@ -43,13 +43,24 @@ def settle(world: World) -> Calm:
     return Calm(world, installer, community, building, door, apartment)
 
 
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) -> Iterator[Calm]:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def calm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal
+) -> Iterator[Calm]:
     folder = tmp_path_factory.mktemp("calm")
-    store = Store(open_engine(f"sqlite:///{folder / 'suite.db'}"))
+    url = f"sqlite:///{folder / 'suite.db'}" if request.param == "sqlite" else new_database(request)
+    store = Store(open_engine(url))
     migrate(store)
     yield settle(open_world(store, folder, portal))
     store.close()
+
+
+def new_database(request: pytest.FixtureRequest) -> str:
+    from tests.conftest import create_database
+
+    url: str = request.getfixturevalue("postgres_url")
+    create_database(url, "calm", "base")
+    return f"{url}/calm"
 
 
 @pytest.fixture
@@ -198,6 +209,7 @@ def test_the_feature_plan_stays(world: World, installer: Client) -> None:
         ("Config.A.B.C = 1\nConfig.A.B.D = 2", "line breaks"),
         ("Config.Autoprovision.RESET_FACTORY.Enable = 1", "not allowed"),
         ("Config.A.B.C = " + "x" * 1024, "1024"),
+        ("Config.A.B.C =" + "x" * 1010, "1024"),
     ],
 )
 def test_autop_commands(calm: Calm, line: str, words: str) -> None:
