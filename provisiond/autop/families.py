@@ -25,7 +25,7 @@ class FamilyError(SuiteError):
     code = "autop-family"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     manifest: Manifest
     device: Template

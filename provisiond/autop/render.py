@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from intercom_core.model.device import Relay
 from intercom_core.model.errors import SuiteError
@@ -13,6 +15,9 @@ from provisiond.autop.contacts import contacts_xml
 from provisiond.autop.families import Catalogue, Family
 from provisiond.autop.guard import clean
 from provisiond.autop.inputs import CONTACTS_NAME, Contact, DeviceInputs, Server, SipLogin, Site, UnlockButton, Zone
+
+# How many files that devices share are kept, for the next device that needs the same.
+SHARED_FILES = 256
 
 
 class FileKind(StrEnum):
@@ -73,18 +78,30 @@ class Renderer:
 
 
 def render(family: Family, inputs: DeviceInputs) -> DeviceFiles:
-    words = {
-        "device": inputs,
-        "server": inputs.server,
-        "site": inputs.site,
-        "limits": family.manifest.limits,
-        "values": family.manifest.values,
-    }
-    device = config_file(FileKind.DEVICE, _with_commands(family.device.render(words), inputs.commands))
-    common = config_file(FileKind.COMMON, family.common.render(words))
-    contacts = _file(FileKind.CONTACTS, contacts_xml(inputs.contacts), b"text/xml; charset=utf-8")
+    words = _words(family, inputs.server, inputs.site)
+    text = family.device.render(words, device=inputs)
+    device = config_file(FileKind.DEVICE, _with_commands(text, inputs.commands))
+    common = _common(family, inputs.server, inputs.site)
+    contacts = _contacts(inputs.contacts)
     digest = hashlib.sha256(b"".join((device.etag, common.etag, contacts.etag))).hexdigest()
     return DeviceFiles(family, inputs.mac, device, common, contacts, digest)
+
+
+def _words(family: Family, server: Server, site: Site) -> dict[str, Any]:
+    manifest = family.manifest
+    return {"server": server, "site": site, "limits": manifest.limits, "values": manifest.values}
+
+
+@lru_cache(maxsize=SHARED_FILES)
+def _common(family: Family, server: Server, site: Site) -> ConfigFile:
+    """Made once for all devices of a family at a site: its template knows no device."""
+    return config_file(FileKind.COMMON, family.common.render(_words(family, server, site)))
+
+
+@lru_cache(maxsize=SHARED_FILES)
+def _contacts(contacts: tuple[Contact, ...]) -> ConfigFile:
+    """Made once for all devices with the same list: in a big building it is most of the work, and of the memory."""
+    return _file(FileKind.CONTACTS, contacts_xml(contacts), b"text/xml; charset=utf-8")
 
 
 def bootstrap_file(inputs: DeviceInputs) -> ConfigFile:

@@ -54,6 +54,19 @@ def test_golden_files(family: str) -> None:
         assert file.body == (folder / name).read_bytes(), f"{family}/{name}"
 
 
+def test_what_devices_have_in_common_is_made_and_held_once() -> None:
+    """In a building of a thousand apartments the contact lists are most of the work and of the memory."""
+    here, there = (
+        renderer().render(inputs(mac=mac, contacts=tuple(Contact(*pair) for pair in (("403", "1"), ("404", "2")))))
+        for mac in ("0C1105000001", "0C1105000002")
+    )
+    assert here.contacts is there.contacts
+    assert here.common is there.common
+    assert renderer().render(inputs(contacts=(Contact("403", "2"),))).contacts != here.contacts
+    elsewhere = Site(Zone("Europe/Berlin"), "24h", "Y-M-D", "en")
+    assert renderer().render(inputs(site=elsewhere)).common != here.common
+
+
 @pytest.mark.parametrize("device_type", ALL_TYPES)
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_values_stay_on_their_line(device_type: DeviceType, odd: str) -> None:
