@@ -15,6 +15,7 @@ from intercom_core.changes.waker import open_waker
 from intercom_core.config.settings import Settings
 from intercom_core.runtime.pool import WorkPool
 from intercom_core.runtime.role import RoleContext
+from intercom_core.security.box import SealedBox
 from intercom_core.security.keys import KeyName, load_box
 from intercom_core.store.schema import now_utc
 from intercom_core.telemetry import log
@@ -88,9 +89,10 @@ class ProvisiondService:
         self._metrics = HttpMetrics.on(context.registry)
         metrics = keeper.Metrics.on(context.registry)
         shared = (context.store, context.pool, self._shelf, now_utc)
-        self._claims = claims.Claims(*shared, claims.Metrics.on(context.registry))
+        box = load_box(context.settings.data_dir, KeyName.PROVISIONING)
+        self._claims = claims.Claims(*shared, box, claims.Metrics.on(context.registry))
         self._deliveries = Deliveries(context.reactor, *shared, metrics.commands)
-        self._keeper = self._new_keeper(metrics)
+        self._keeper = self._new_keeper(box, metrics)
         self._factory = ConfigFactory(
             context.reactor,
             Answers(self._shelf, now_utc),
@@ -102,10 +104,9 @@ class ProvisiondService:
         self._metrics.connections.set_function(lambda: len(self._factory))
         self._port: IListeningPort | None = None
 
-    def _new_keeper(self, metrics: keeper.Metrics) -> keeper.Keeper:
+    def _new_keeper(self, box: SealedBox, metrics: keeper.Metrics) -> keeper.Keeper:
         context = self._context
         server = server_of(context.settings)
-        box = load_box(context.settings.data_dir, KeyName.PROVISIONING)
         renderer = Renderer(families.load(TEMPLATES, probe))
         render_pool = WorkPool(context.reactor, "render", 1, context.registry)
         context.reactor.addSystemEventTrigger("after", "shutdown", render_pool.stop)

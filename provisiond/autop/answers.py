@@ -20,7 +20,7 @@ TARGET_LIMIT = 512
 
 _OWN = re.compile(rb"/d/([A-Za-z0-9_-]{32})/([A-Za-z0-9_.-]{1,64})")
 _BOOTSTRAP = re.compile(rb"(?:/autop)?/([0-9A-Fa-f]{12})\.cfg")
-_AUTHORITY = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 
 
 class Refusal(StrEnum):

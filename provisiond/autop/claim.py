@@ -30,7 +30,8 @@ class Verdict(StrEnum):
 def judge(state: ClaimState, source: str, now: datetime) -> Verdict:
     """What `source`, asking at `now`, is to get."""
     if state.claimed_at is not None:
-        lost_answer = source == state.claimed_from and now - state.claimed_at <= REPEAT_WITHIN
+        # In either direction: a clock that was set back must not open the minute again.
+        lost_answer = source == state.claimed_from and abs(now - state.claimed_at) <= REPEAT_WITHIN
         return Verdict.REPEAT if lost_answer else Verdict.TAKEN
     if state.open_until is not None and now < state.open_until:
         return Verdict.GRANT

@@ -11,18 +11,21 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from intercom_core.changes.log import Action, Entity, record
+from intercom_core.model.errors import SuiteError
 from intercom_core.runtime.pool import WorkPool
+from intercom_core.security.box import SealedBox
+from intercom_core.security.sip import token_context
 from intercom_core.store.engine import Store
 from intercom_core.store.schema import Audit, Device
 from intercom_core.telemetry import log
 from provisiond.autop.answers import ClaimRequest, CloneAlarm, Response, bootstrap_response
 from provisiond.autop.claim import ClaimState, Verdict, judge
-from provisiond.autop.shelf import Shelf
+from provisiond.autop.shelf import Entry, Shelf, token_key
 
 # Every alarm is counted; the audit log gets one a device in this time, so that a scanner can't fill it.
 AUDIT_EVERY = timedelta(hours=1)
 ACTOR = "provisiond"
-_COLUMNS = (Device.claim_open_until, Device.claimed_at, Device.claimed_from, Device.project_id, Device.mac)
+_STATE = (Device.claim_open_until, Device.claimed_at, Device.claimed_from)
 
 _log = log.get("provisiond.claims")
 
@@ -40,34 +43,54 @@ class Metrics:
         )
 
 
+class OutdatedError(SuiteError):
+    """Memory has not yet heard of the device's newest URL: handing out the old one would waste the claim."""
+
+    code = "outdated-claim"
+
+
 class Claims:
-    """`now` gives aware UTC times."""
+    """`now` gives aware UTC times, `box` opens URL tokens."""
 
     def __init__(
-        self, store: Store, pool: WorkPool, shelf: Shelf, now: Callable[[], datetime], metrics: Metrics
+        self,
+        store: Store,
+        pool: WorkPool,
+        shelf: Shelf,
+        now: Callable[[], datetime],
+        box: SealedBox,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._pool = pool
         self._shelf = shelf
         self._now = now
+        self._box = box
         self._metrics = metrics
         self._audited: dict[int, datetime] = {}
 
     async def take(self, wanted: ClaimRequest) -> Response:
-        """Returns after the claim is committed. The database decides: memory may lag behind another process."""
+        """Returns after the claim is committed. The database decides: memory may lag behind another process.
+
+        Raises OutdatedError when it lags so far that the device should come again.
+        """
         entry = wanted.entry
-        verdict, state = await self._pool.run(self._record, entry.device_id, wanted.source)
+        verdict, state = await self._pool.run(self._record, entry, wanted.source)
         self._metrics.claims.labels(verdict).inc()
         self._shelf.set_claim(entry.device_id, state)
         if verdict is Verdict.GRANT:
             _log.info("bootstrap_claimed", mac=entry.mac, source=wanted.source)
         return bootstrap_response(entry, verdict, wanted.source)
 
-    def _record(self, device_id: int, source: str) -> tuple[Verdict, ClaimState]:
+    def _record(self, entry: Entry, source: str) -> tuple[Verdict, ClaimState]:
+        device_id = entry.device_id
+        columns = (*_STATE, Device.project_id, Device.mac, Device.sealed_token)
         with self._store.write() as session:
-            row = session.execute(select(*_COLUMNS).where(Device.id == device_id).with_for_update()).one_or_none()
+            row = session.execute(select(*columns).where(Device.id == device_id).with_for_update()).one_or_none()
             if row is None:
                 return Verdict.CLOSED, ClaimState()
+            if token_key(self._box.open(row.sealed_token, token_context(row.mac))) != entry.token_key:
+                raise OutdatedError("The URL of the device has just changed.")
             state = ClaimState(row.claim_open_until, row.claimed_at, row.claimed_from)
             now = self._now()
             verdict = judge(state, source, now)
@@ -98,7 +121,7 @@ class Claims:
 
 def load_claim(session: Session, device_id: int) -> ClaimState | None:
     """The claim as stored; None when there is no such device."""
-    row = session.execute(select(*_COLUMNS).where(Device.id == device_id)).one_or_none()
+    row = session.execute(select(*_STATE).where(Device.id == device_id)).one_or_none()
     return None if row is None else ClaimState(row.claim_open_until, row.claimed_at, row.claimed_from)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import pytest_twisted
 from prometheus_client import CollectorRegistry
 from prov_world import Rows
@@ -12,10 +13,11 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from intercom_core.changes.log import ChangeReader, Entity
 from intercom_core.runtime.pool import WorkPool
+from intercom_core.security.sip import token_context
 from provisiond.autop.answers import ClaimRequest, CloneAlarm, Refusal, Response
 from provisiond.autop.claim import ClaimState
-from provisiond.autop.shelf import Shelf
-from provisiond.bootstrap.claims import Claims, Metrics
+from provisiond.autop.shelf import Shelf, token_key
+from provisiond.bootstrap.claims import Claims, Metrics, OutdatedError
 from tests.unit.provisiond.samples import MAC, entry
 
 
@@ -28,9 +30,14 @@ class World:
         self.project_id = rows.project()
         self.device_id = rows.device(self.project_id, 0, mac=MAC)
         open_claim = ClaimState(open_until=self.now + timedelta(hours=1))
-        self.entry = replace(entry(claim=open_claim), device_id=self.device_id, project_id=self.project_id)
+        self.entry = replace(
+            entry(claim=open_claim),
+            device_id=self.device_id,
+            project_id=self.project_id,
+            token_key=token_key(rows.token(MAC).encode()),
+        )
         self.shelf.put(self.entry)
-        self.claims = Claims(rows.store, pool, self.shelf, lambda: self.now, Metrics.on(self.registry))
+        self.claims = Claims(rows.store, pool, self.shelf, lambda: self.now, rows.box, Metrics.on(self.registry))
 
     async def ask(self, source: str) -> Response:
         return await self.claims.take(ClaimRequest(self.entry, source))
@@ -77,6 +84,17 @@ async def test_the_database_decides_when_memory_is_behind(rows: Rows, pool: Work
     assert isinstance(refused.event, CloneAlarm)
     assert world.state().claimed_from == "10.0.0.9"
     assert (await world.ask("10.0.0.9")).status == b"200 OK"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_url_that_was_rotated_a_moment_ago_takes_no_claim(rows: Rows, pool: WorkPool) -> None:
+    """Memory would hand out the old URL: the claim would be used up and the device locked out."""
+    world = World(rows, pool)
+    rows.change_device(world.device_id, sealed_token=rows.box.seal(b"n" * 32, token_context(MAC)))
+    with pytest.raises(OutdatedError):
+        await world.ask("10.0.0.5")
+    assert rows.audit() == []
+    assert world.state().claimed_at is None
 
 
 @pytest_twisted.ensureDeferred

@@ -88,6 +88,7 @@ WRONG = [
     ("/other/0C11050B9814.cfg", Refusal.PATH),
     ("/", Refusal.PATH),
     ("*", Refusal.PATH),
+    ("http:///0C11050B9814.cfg", Refusal.PATH),
     ("", Refusal.PATH),
     ("../../etc/passwd", Refusal.PATH),
     ("/" + "a" * 512, Refusal.TARGET_TOO_LONG),
@@ -124,7 +125,11 @@ def test_the_taker_may_repeat_for_a_minute_and_anybody_else_is_an_alarm() -> Non
     repeated = ask(path, claim=TAKEN)
     assert repeated.kind is FileKind.BOOTSTRAP
     assert TOKEN.encode() in repeated.body
-    for state in (replace(TAKEN, claimed_from="10.0.0.6"), replace(TAKEN, claimed_at=NOON - timedelta(seconds=61))):
+    for state in (
+        replace(TAKEN, claimed_from="10.0.0.6"),
+        replace(TAKEN, claimed_at=NOON - timedelta(seconds=61)),
+        replace(TAKEN, claimed_at=NOON + timedelta(hours=1)),  # the clock was set back
+    ):
         refused = ask(path, claim=state)
         assert refused.event == CloneAlarm(1, 7, MAC, "10.0.0.5")
         assert replace(refused, refusal=None, event=None) == replace(ask(b"/nothing"), refusal=None)
