@@ -11,6 +11,7 @@ enum header {
 enum parameter { USERNAME, REALM, NONCE, URI, RESPONSE, ALGORITHM, CNONCE, QOP, COUNT };
 enum { SPELLINGS = 3 };
 
+static const char CALL_ID_HOST[] = "@127.0.0.1";
 static const char *const NAMES[HEADERS][SPELLINGS] = {
     [VIA] = {"Via: ", "v: ", "via: "},
     [MAX_FORWARDS] = {"Max-Forwards: ", "Max-Forwards: ", "max-forwards: "},
@@ -159,7 +160,7 @@ static char *value(char *out, const struct message *m, const struct layout *layo
     case MAX_FORWARDS: return WORD(out, "70");
     case FROM: return hex(WORD(address(out, m, layout), ";tag="), m->index, 8);
     case TO: return address(out, m, layout);
-    case CALL_ID: return WORD(hex(hex(out, m->index, 8), m->salt, 8), "@127.0.0.1");
+    case CALL_ID: return words(hex(hex(out, m->index, 8), m->salt, 8), CALL_ID_HOST);
     case CSEQ: return WORD(decimal(out, m->cseq), " REGISTER");
     case CONTACT: return contact(out, m, layout);
     case AUTHORIZATION: return credentials(out, m, layout);
@@ -182,6 +183,22 @@ size_t write_message(char *out, const struct message *m, const struct layout *la
         at = WORD(value(at, m, layout, header), "\r\n");
     }
     return (size_t)(WORD(at, "\r\n") - out);
+}
+
+static int read_hex(const char *at, uint32_t *number) {
+    static const char DIGITS[] = "0123456789abcdef";
+    *number = 0;
+    for (int i = 0; i < 8; i++) {
+        const char *digit = memchr(DIGITS, at[i], 16);
+        if (!digit) return 0;
+        *number = *number << 4 | (uint32_t)(digit - DIGITS);
+    }
+    return 1;
+}
+
+int read_call_id(const char *id, size_t size, uint32_t *index, uint32_t *salt) {
+    return size == 16 + sizeof CALL_ID_HOST - 1 && !memcmp(id + 16, CALL_ID_HOST, sizeof CALL_ID_HOST - 1) &&
+           read_hex(id, index) && read_hex(id + 8, salt);
 }
 
 void sign(struct credentials *c, const char ha1[32], const char *domain) {

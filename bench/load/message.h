@@ -36,5 +36,8 @@ void unseen_layout(struct layout *layout, uint64_t serial);
 /* Writes the request and returns its size. `out` has MESSAGE_LIMIT bytes. */
 size_t write_message(char *out, const struct message *message, const struct layout *layout);
 
+/* Index and salt of a Call-ID that `write_message` wrote; 0 when it is another one. */
+int read_call_id(const char *id, size_t size, uint32_t *index, uint32_t *salt);
+
 /* The digest's response (RFC 7616 §3.4.1, qop=auth, MD5) for credentials whose other fields are filled in. */
 void sign(struct credentials *credentials, const char ha1[32], const char *domain);

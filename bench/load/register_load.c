@@ -197,23 +197,11 @@ static void on_ok(struct slot *slot, const struct reply *reply, double at) {
     end(slot, &result.done);
 }
 
-static int hex_number(const char *at, uint32_t *number) {
-    *number = 0;
-    for (int i = 0; i < 8; i++) {
-        const char *digit = at[i] ? strchr("0123456789abcdef", at[i]) : NULL;
-        if (!digit) return 0;
-        *number = *number << 4 | (uint32_t)(digit - "0123456789abcdef");
-    }
-    return 1;
-}
-
 /* The operation that `reply`, arrived on `socket`, answers; NULL when there is none. */
 static struct slot *asked(const struct reply *reply, uint32_t socket) {
-    static const char HOST[] = "@127.0.0.1";
     uint32_t index, its_salt;
-    const char *id = reply->call_id.at;
-    if (reply->call_id.size != 16 + sizeof HOST - 1 || memcmp(id + 16, HOST, sizeof HOST - 1)) return NULL;
-    if (!hex_number(id, &index) || !hex_number(id + 8, &its_salt) || its_salt != salt || index >= aor_count) return NULL;
+    if (!read_call_id(reply->call_id.at, reply->call_id.size, &index, &its_salt)) return NULL;
+    if (its_salt != salt || index >= aor_count) return NULL;
     struct aor *aor = &aors[index];
     return aor->slot >= 0 && reply->cseq == aor->cseq && socket_of(index) == socket ? &slots[aor->slot] : NULL;
 }
