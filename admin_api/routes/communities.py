@@ -15,7 +15,7 @@ from admin_api.usecases import communities
 router = APIRouter(prefix=f"{API_PREFIX}/communities", tags=["communities"])
 
 
-@router.post("", status_code=201, summary="Create a community", responses=refusals(401, 403))
+@router.post("", status_code=201, summary="Create a community", responses=refusals(401, 403, 409))
 def create(body: CommunityCreate, caller: ProjectEditor) -> CommunityView:
     with caller.write() as work:
         return communities.create(work, body)
