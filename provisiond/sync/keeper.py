@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from twisted.internet.task import deferLater
 
 from intercom_core.changes.follower import ChangeFollower
 from intercom_core.changes.log import Change, ChangeReader, Cursor
@@ -25,6 +25,10 @@ from provisiond.sync.build import Built, build_entries
 from provisiond.sync.planner import plan
 from provisiond.sync.progress import BATCH, Target, settle
 from provisiond.sync.snapshot import Snapshot, load_project, project_ids
+
+# Between two batches. Whoever waits for SQLite's write lock looks only now and then whether it is free: without a pause
+# an API call would wait for all batches.
+PAUSE_SECONDS = 0.02
 
 _log = log.get("provisiond.sync")
 
@@ -65,6 +69,7 @@ class Keeper:
         shelf: Shelf,
         metrics: Metrics,
     ) -> None:
+        self._reactor = reactor
         self._store = store
         self._pool = pool
         self._render_pool = render_pool
@@ -129,8 +134,11 @@ class Keeper:
         self._metrics.devices.set(len(self._shelf))
 
     async def _settle(self, entries: Sequence[Entry]) -> None:
-        changed = iter([e for e in entries if self._settled.get(e.device_id) != e.files.digest])
-        while batch := list(islice(changed, BATCH)):
+        changed = [e for e in entries if self._settled.get(e.device_id) != e.files.digest]
+        for start in range(0, len(changed), BATCH):
+            if start:
+                await deferLater(self._reactor, PAUSE_SECONDS)
+            batch = changed[start : start + BATCH]
             targets = [Target(e.device_id, e.project_id, e.number, e.files.digest) for e in batch]
             self._metrics.commands.inc(await self._pool.run(self._store_targets, targets))
             self._settled.update((target.device_id, target.digest) for target in targets)

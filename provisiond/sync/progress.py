@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from intercom_core.store.commands import CommandKind, enqueue
 from intercom_core.store.schema import Device, DeviceConfig
 
-# Devices of one transaction, so that others who write wait some milliseconds at most.
-BATCH = 200
+# Devices of one transaction, so that others who write wait some tens of milliseconds at most.
+BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prov_world import Rows
 from sqlalchemy import update
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from intercom_core.changes.log import Action, ChangeReader, Entity, record
@@ -19,6 +20,7 @@ from intercom_core.runtime.pool import WorkPool
 from intercom_core.store.schema import Project, SipAccount, now_utc
 from provisiond.autop.answers import Delivery
 from provisiond.autop.shelf import Entry, Shelf
+from provisiond.sync import keeper
 from provisiond.sync.deliveries import FLUSH_SECONDS, RETRY_SECONDS, Deliveries
 from provisiond.sync.keeper import Keeper, Metrics
 from tests.unit.provisiond.samples import SERVER, renderer
@@ -245,6 +247,24 @@ async def test_a_device_that_pulled_just_before_its_files_changed_is_told(daemon
     assert daemon.rows.commands() == []
     await daemon.deliveries.stop()
     assert daemon.rows.commands() == [door]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_big_change_lets_others_write_in_between(
+    daemon: Daemon, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's lock is not fair: without a pause whoever waits for it would get it only after the last batch."""
+    steps: list[object] = []
+
+    def pause(_reactor: object, seconds: float) -> Deferred[None]:
+        steps.append(seconds)
+        return succeed(None)
+
+    monkeypatch.setattr(keeper, "BATCH", 2)
+    monkeypatch.setattr(keeper, "deferLater", pause)
+    monkeypatch.setattr(keeper, "settle", lambda _session, targets: steps.append(len(targets)) or 0)
+    await daemon.start()
+    assert steps == [2, keeper.PAUSE_SECONDS, 2, keeper.PAUSE_SECONDS, 1, 1]
 
 
 @pytest_twisted.ensureDeferred
