@@ -19,13 +19,12 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from intercom_core.config.settings import Settings
-from intercom_core.model.errors import SuiteError
 from intercom_core.runtime.pool import WorkPool
 from intercom_core.runtime.role import RoleContext
 from intercom_core.security.keys import KeyName, create_missing_keys, load_box
 from intercom_core.store.engine import Store
 from intercom_core.telemetry.health import Health
-from provisiond.service import ProvisiondService, build, http_limits, server_of
+from provisiond.service import ProvisiondService, build, http_limits
 
 reactor: Any = _reactor
 
@@ -148,12 +147,6 @@ async def test_a_port_in_use_is_told_and_leaves_nothing_running(rows: Rows, pool
         daemon = Daemon(rows.store, pool, data_dir, taken.getsockname()[1])
         with pytest.raises(CannotListenError):
             await daemon.service.start()
-
-
-def test_a_base_url_that_devices_can_not_hold_is_refused() -> None:
-    settings = Settings.model_validate({"sipd": {"domain": "x" * 200}})
-    with pytest.raises(SuiteError, match="too long for devices"):
-        server_of(settings)
 
 
 def test_connections_never_use_up_the_open_files_of_the_process() -> None:
