@@ -19,6 +19,7 @@ from intercom_core.config.fields import Listen
 from intercom_core.config.load import ConfigError, load_settings
 from intercom_core.config.settings import Settings
 from intercom_core.model.errors import SuiteError
+from intercom_core.runtime.lock import lock_data_dir
 from intercom_core.runtime.role import configure_logging
 from intercom_core.runtime.setup import FIRST_LOGIN, create_distributor, create_first_distributor, prepare
 from intercom_core.runtime.supervisor import StartError, Supervisor, daemon_commands
@@ -113,12 +114,13 @@ class _Suite:
 
     def run(self) -> int:
         configure_logging("suite", self._settings)
+        lock = lock_data_dir(self._settings.data_dir)
         self._store = prepare(self._settings)
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
         log.capture_twisted()
-        self._supervisor = Supervisor(reactor, daemon_commands(ROLES, self._config))
+        self._supervisor = Supervisor(reactor, daemon_commands(ROLES, self._config), keep_open=lock)
         self._reactor.callWhenRunning(lambda: Deferred.fromCoroutine(self._start()))
         self._reactor.addSystemEventTrigger("before", "startup", self._take_signals)
         self._reactor.run()

@@ -32,8 +32,10 @@ class SipdSettings(Section):
 
     domain: Domain = "localhost"
     udp: Address = Listen("0.0.0.0", 5060)
-    tcp: LaterAddress = None
+    tcp: Address = None
     tls: LaterAddress = None
+    max_connections: int = Field(default=20_000, ge=1, le=1_000_000)
+    max_connections_per_source: int = Field(default=1_000, ge=1, le=1_000_000)
     default_expires_seconds: int = Field(default=300, ge=30, le=86_400)
     min_expires_seconds: int = Field(default=60, ge=1, le=86_400)
     max_expires_seconds: int = Field(default=3600, ge=30, le=604_800)

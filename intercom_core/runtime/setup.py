@@ -31,7 +31,7 @@ class DataDirError(SuiteError):
 
 def prepare(settings: Settings) -> Store:
     """Makes everything ready that `run` stands on; changes nothing that is there already. Raises SuiteError."""
-    _require_writable(settings.data_dir)
+    require_writable(settings.data_dir)
     create_missing_keys(settings.data_dir)
     store = Store(open_engine(settings.database_url))
     migrate(store)
@@ -42,7 +42,8 @@ def prepare(settings: Settings) -> Store:
     return store
 
 
-def _require_writable(data_dir: Path) -> None:
+def require_writable(data_dir: Path) -> None:
+    """Creates the directory if need be. Raises DataDirError."""
     try:
         data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         probe = data_dir / f".write-{os.getpid()}"

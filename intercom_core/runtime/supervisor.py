@@ -86,8 +86,10 @@ class Supervisor:
     STABLE_SECONDS.
     """
 
-    def __init__(self, reactor: Any, commands: Mapping[str, list[str]]) -> None:
+    def __init__(self, reactor: Any, commands: Mapping[str, list[str]], keep_open: int | None = None) -> None:
+        """`keep_open`: a descriptor that every child gets a copy of (the lock of the data directory)."""
         self._reactor = reactor
+        self._child_fds = {0: 0, 1: 1, 2: 2} | ({3: keep_open} if keep_open is not None else {})
         self._folder = tempfile.TemporaryDirectory(prefix="intercom-")
         self._children = {
             role: _Child(role, argv, str(Path(self._folder.name) / f"{role}.sock")) for role, argv in commands.items()
@@ -111,7 +113,7 @@ class Supervisor:
             child.argv[0],
             child.argv,
             env=os.environ | {"NOTIFY_SOCKET": child.socket},
-            childFDs={0: 0, 1: 1, 2: 2},
+            childFDs=self._child_fds,
         )
 
     def _on_ready(self, child: _Child) -> None:

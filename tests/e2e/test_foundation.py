@@ -250,7 +250,12 @@ def _fails_with(config: Path) -> list[str]:
 
 
 def test_a_start_that_can_not_work_says_why_and_exits_with_1(suite: RunningSuite, tmp_path: Path) -> None:
-    lines = _fails_with(suite.config)
+    (line,) = _fails_with(suite.config)
+    assert "another suite is running on" in line
+
+    same_ports = tmp_path / "same-ports.toml"
+    same_ports.write_text(suite.config.read_text().replace(f"{suite.folder}/data", f"{suite.folder}/other"))
+    lines = _fails_with(same_ports)
     assert lines
     assert all("can't listen on 127.0.0.1:" in line and "in use" in line for line in lines)
 
