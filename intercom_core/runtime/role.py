@@ -75,7 +75,7 @@ def parse_config_path(role: str, argv: Sequence[str]) -> Path | None:
 def new_registry() -> CollectorRegistry:
     """A registry with the process's own figures (CPU, memory, descriptors, garbage collector)."""
     # The time series with creation times would double every counter's lines, and nobody reads them.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -24,6 +24,11 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
+# SQLite would give a deleted row's id to the next one, and with it what the audit trail and the command queue know of
+# the former. With AUTOINCREMENT, as with PostgreSQL's sequences, an id names one object for ever.
+IDS_ONCE = {"sqlite_autoincrement": True}
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -56,6 +61,7 @@ class Installation(Base):
     """One row: facts fixed when the installation was made. The SIP realm is part of every stored HA1."""
 
     __tablename__ = "installation"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     sip_realm: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = _created()
@@ -65,6 +71,7 @@ class Account(Base):
     """A person who works with the suite; `parent_id` is the distributor of an installer."""
 
     __tablename__ = "account"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     role: Mapped[str] = mapped_column(String(32))
     login: Mapped[str] = mapped_column(String(64), unique=True)
@@ -91,6 +98,7 @@ class Project(Base):
     """A community or an office, owned by one installer (guide §5)."""
 
     __tablename__ = "project"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     owner_id: Mapped[int] = _ref("account.id")
     kind: Mapped[str] = mapped_column(String(16))
@@ -117,7 +125,7 @@ class Project(Base):
 
 class Building(Base):
     __tablename__ = "building"
-    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "name"), IDS_ONCE)
     id: Mapped[int] = _id()
     project_id: Mapped[int] = _ref("project.id", index=False)
     name: Mapped[str] = mapped_column(String(128))
@@ -128,7 +136,7 @@ class Apartment(Base):
     """A home in a building; its family SIP number is the SipAccount with this apartment_id and kind family."""
 
     __tablename__ = "apartment"
-    __table_args__ = (UniqueConstraint("building_id", "number"),)
+    __table_args__ = (UniqueConstraint("building_id", "number"), IDS_ONCE)
     id: Mapped[int] = _id()
     project_id: Mapped[int] = _ref("project.id")
     building_id: Mapped[int] = _ref("building.id", index=False)
@@ -142,6 +150,7 @@ class Resident(Base):
     """Somebody who lives in an apartment. The master is the first one; the others are family members (guide §6.1.4)."""
 
     __tablename__ = "resident"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     project_id: Mapped[int] = _ref("project.id")
     apartment_id: Mapped[int] = _ref("apartment.id")
@@ -170,6 +179,7 @@ class Device(Base):
     """A unit on the wall. In an apartment, a building, or (both null) the public area of its project."""
 
     __tablename__ = "device"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     project_id: Mapped[int] = _ref("project.id")
     building_id: Mapped[int | None] = _maybe_ref("building.id")
@@ -234,6 +244,7 @@ class SipAccount(Base):
             " OR (device_id IS NULL AND resident_id IS NULL AND apartment_id IS NOT NULL)",
             name="one_owner",
         ),
+        IDS_ONCE,
     )
     id: Mapped[int] = _id()
     number: Mapped[str] = mapped_column(String(15), ForeignKey("sip_number.number"), unique=True)
@@ -251,6 +262,7 @@ class AutopCommand(Base):
     """A persistent Autop line of a device: appended to every pull until deleted (guide §7.1.6)."""
 
     __tablename__ = "autop_command"
+    __table_args__ = IDS_ONCE
     id: Mapped[int] = _id()
     device_id: Mapped[int] = mapped_column(BigId, ForeignKey("device.id", ondelete="CASCADE"), index=True)
     line: Mapped[str] = mapped_column(String(1024))
@@ -284,7 +296,7 @@ class Command(Base):
     """Something to be done to a device by another daemon: a row with state and result, claimed by its executor."""
 
     __tablename__ = "command"
-    __table_args__ = (Index(None, "state", "kind", "not_before"),)
+    __table_args__ = (Index(None, "state", "kind", "not_before"), IDS_ONCE)
     id: Mapped[int] = _id()
     kind: Mapped[str] = mapped_column(String(32))
     project_id: Mapped[int] = mapped_column(BigId)
@@ -303,7 +315,7 @@ class ChangeLog(Base):
     """One row a change, written in the writer's transaction, read in order of (xid, id): `intercom_core.changes`."""
 
     __tablename__ = "change_log"
-    __table_args__ = (Index(None, "xid", "id"), Index(None, "at"))
+    __table_args__ = (Index(None, "xid", "id"), IDS_ONCE)
     id: Mapped[int] = _id()
     xid: Mapped[int] = mapped_column(BigId)
     at: Mapped[datetime] = _created()
@@ -317,7 +329,7 @@ class Audit(Base):
     """Who did what, when, from where, with what before and after (secrets masked). Rows are only ever added."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index(None, "project_id", "id"),)
+    __table_args__ = (Index(None, "project_id", "id"), IDS_ONCE)
     id: Mapped[int] = _id()
     at: Mapped[datetime] = _created()
     account_id: Mapped[int | None] = mapped_column(BigId, default=None)
