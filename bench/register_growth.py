@@ -1,7 +1,7 @@
 """What sipd costs when it grows, in the durable setting: CPU per refresh, memory per binding, time to start; and how
 late its answers are at half of the load that saturates it.
 
-BENCH_BINDINGS in the environment gives another size than 1 000 000. See bench/README.md.
+BENCH_BINDINGS in the environment gives another size than 100 000, up to 1 000 000. See bench/README.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bench._servers import Server, sipd, sipd_home
 
 SMALL = 10_000
 LARGE = 1_000_000
+USUAL = 100_000
 ROUNDS = 3
 SECONDS = 2.0
 RATE_SECONDS = 4.0
@@ -34,7 +35,7 @@ LATENCY_BAR = Bar(10)
 
 
 def _size() -> int:
-    text = os.environ.get("BENCH_BINDINGS", str(LARGE))
+    text = os.environ.get("BENCH_BINDINGS", str(USUAL))
     if not text.isdigit() or not SMALL < int(text) <= LARGE:
         raise BenchError(f"BENCH_BINDINGS: {SMALL + 1} to {LARGE}")
     return int(text)
