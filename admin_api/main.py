@@ -50,13 +50,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, health: Health) -> None:
         super().__init__(config)
         self._health = health
+        health.set("serving", False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
             self._health.beat()
+            self._health.set("serving", True)
             _LOG.info("started", pid=os.getpid(), port=sockets[0].getsockname()[1])
             notify.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._health.set("serving", False)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_BEAT == 0:
