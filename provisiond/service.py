@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 
 import autop_templates
@@ -90,7 +90,7 @@ class ProvisiondService:
         metrics = keeper.Metrics.on(context.registry)
         shared = (context.store, context.pool, self._shelf, now_utc)
         box = load_box(context.settings.data_dir, KeyName.PROVISIONING)
-        self._claims = claims.Claims(*shared, box, claims.Metrics.on(context.registry))
+        self._claims = claims.Claims(context.reactor, *shared, box, claims.Metrics.on(context.registry))
         self._deliveries = Deliveries(context.reactor, *shared, metrics.commands)
         self._keeper = self._new_keeper(box, metrics)
         self._factory = ConfigFactory(
@@ -147,6 +147,7 @@ class ProvisiondService:
         self._factory.end_all()
         await self._keeper.stop()
         await self._deliveries.stop()
+        await self._claims.stop()
 
     def _answered(self, response: Response) -> None:
         kind = response.kind or "none"
@@ -158,8 +159,7 @@ class ProvisiondService:
         if isinstance(response.event, Delivery):
             self._deliveries.note(response.event)
         elif isinstance(response.event, CloneAlarm):
-            alarm = Deferred.fromCoroutine(self._claims.raise_alarm(response.event))
-            alarm.addErrback(lambda failure: _log.error("alarm_not_recorded", reason=failure.getErrorMessage()))
+            self._claims.note_alarm(response.event)
 
     def _connection_ended(self, reason: str) -> None:
         self._metrics.ended.labels(reason).inc()

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from intercom_core.changes.log import Action, Entity, record
 from intercom_core.model.errors import SuiteError
@@ -24,6 +26,8 @@ from provisiond.autop.shelf import Entry, Shelf, token_key
 
 # Every alarm is counted; the audit log gets one a device in this time, so that a scanner can't fill it.
 AUDIT_EVERY = timedelta(hours=1)
+# Until an alarm is raised: an answer leaves with the reactor's next turn.
+ALARM_SECONDS = 0.05
 ACTOR = "provisiond"
 _STATE = (Device.claim_open_until, Device.claimed_at, Device.claimed_from)
 
@@ -54,6 +58,7 @@ class Claims:
 
     def __init__(
         self,
+        clock: IReactorTime,
         store: Store,
         pool: WorkPool,
         shelf: Shelf,
@@ -61,6 +66,7 @@ class Claims:
         box: SealedBox,
         metrics: Metrics,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._pool = pool
         self._shelf = shelf
@@ -68,6 +74,8 @@ class Claims:
         self._box = box
         self._metrics = metrics
         self._audited: dict[int, datetime] = {}
+        self._alarms: list[CloneAlarm] = []
+        self._timer: IDelayedCall | None = None
 
     async def take(self, wanted: ClaimRequest) -> Response:
         """Returns after the claim is committed. The database decides: memory may lag behind another process.
@@ -102,6 +110,32 @@ class Claims:
                 record(session, Entity.CLAIM, device_id, row.project_id, Action.UPDATED)
                 _audit(session, "bootstrap_claimed", device_id, row.project_id, source, row.mac)
             return verdict, state
+
+    def note_alarm(self, alarm: CloneAlarm) -> None:
+        """Raises the alarm once the answer has left: by its time it must not differ from that to an unknown MAC."""
+        self._alarms.append(alarm)
+        if self._timer is None:
+            self._timer = self._clock.callLater(ALARM_SECONDS, self._start_alarms)
+
+    def _start_alarms(self) -> None:
+        self._timer = None
+        Deferred.fromCoroutine(self._raise_alarms())
+
+    async def _raise_alarms(self) -> None:
+        """One that can't be recorded is logged and does not hold up the others."""
+        alarms, self._alarms = self._alarms, []
+        for alarm in alarms:
+            try:
+                await self.raise_alarm(alarm)
+            except Exception:
+                _log.exception("alarm_not_recorded", mac=alarm.mac)
+
+    async def stop(self) -> None:
+        """Raises what was noted."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._raise_alarms()
 
     async def raise_alarm(self, alarm: CloneAlarm) -> None:
         """Counts and logs the alarm, and adds an audit row unless the device got one lately."""

@@ -10,6 +10,7 @@ import pytest_twisted
 from prometheus_client import CollectorRegistry
 from prov_world import Rows
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
 
 from intercom_core.changes.log import ChangeReader, Entity
 from intercom_core.runtime.pool import WorkPool
@@ -17,7 +18,7 @@ from intercom_core.security.sip import token_context
 from provisiond.autop.answers import ClaimRequest, CloneAlarm, Refusal, Response
 from provisiond.autop.claim import ClaimState
 from provisiond.autop.shelf import Shelf, token_key
-from provisiond.bootstrap.claims import Claims, Metrics, OutdatedError
+from provisiond.bootstrap.claims import ALARM_SECONDS, Claims, Metrics, OutdatedError
 from tests.unit.provisiond.samples import MAC, entry
 
 
@@ -37,7 +38,9 @@ class World:
             token_key=token_key(rows.token(MAC).encode()),
         )
         self.shelf.put(self.entry)
-        self.claims = Claims(rows.store, pool, self.shelf, lambda: self.now, rows.box, Metrics.on(self.registry))
+        self.clock = Clock()
+        metrics = Metrics.on(self.registry)
+        self.claims = Claims(self.clock, rows.store, pool, self.shelf, lambda: self.now, rows.box, metrics)
 
     async def ask(self, source: str) -> Response:
         return await self.claims.take(ClaimRequest(self.entry, source))
@@ -102,6 +105,22 @@ async def test_a_deleted_device_gives_nothing(rows: Rows, pool: WorkPool) -> Non
     world = World(rows, pool)
     rows.remove_device(world.device_id)
     assert (await world.ask("10.0.0.5")).refusal is Refusal.CLAIM_CLOSED
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_alarm_takes_no_time_from_the_answer_and_is_not_lost_at_the_end(rows: Rows, pool: WorkPool) -> None:
+    """What is done before the answer leaves would tell by its time that a MAC is known."""
+    world = World(rows, pool)
+    alarm = CloneAlarm(world.device_id, world.project_id, MAC, "10.0.0.6")
+    world.claims.note_alarm(alarm)
+    world.clock.advance(0)
+    assert world.alarms() == 0
+    world.clock.advance(ALARM_SECONDS)
+    assert world.alarms() == 1
+    world.claims.note_alarm(alarm)
+    await world.claims.stop()
+    assert world.alarms() == 2
+    assert world.clock.getDelayedCalls() == []
 
 
 @pytest_twisted.ensureDeferred
