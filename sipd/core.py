@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -49,30 +49,43 @@ class Core:
             registry=registry,
         )
 
-    def on_request(self, request: Request, flow: Flow, send: Send) -> None:
-        """`send` reaches the sender of `request`. Raises MalformedMessageError: the transport answers 400."""
+    def on_request(self, request: Request, flow: Flow, send: Send) -> str | None:
+        """`send` reaches the sender of `request`. Raises MalformedMessageError: the transport answers 400.
+
+        Returns the number whose secret the sender knows, None when it did not show that.
+        """
         if request.method == "ACK":
             self._count("ACK", 0)
-            return
+            return None
         key = server_key(request)
+        if flow.connection:
+            key = (flow.connection, *key)
         if self._servers.absorb(key):
-            return
+            return None
         answer = self._answer(request, send)
         if request.method == "REGISTER":
             identity = self._registrar.precheck(request, answer)
-            if identity is not None:
-                transaction = self._servers.begin(key, send)
+            if identity is not None and identity.account is not None:
+                transaction = self._servers.begin(key, send, reliable=bool(flow.connection))
                 self._registrar.register(request, identity, flow, self._answer(request, transaction.respond))
+                return identity.account.number
         elif request.method == "OPTIONS":
             self._options(request, answer)
         elif request.method in KNOWN_METHODS:
             answer(405, [("Allow", ALLOW)])
         else:
             answer(501)
+        return None
 
-    def on_response(self, response: Response, host: str) -> bool:
-        """False when no transaction of ours waits for it from `host`."""
-        return self._clients.receive(response, host)
+    def on_response(self, response: Response, source: str) -> bool:
+        """False when no transaction of ours waits for it from `source` (Flow.source)."""
+        return self._clients.receive(response, source)
+
+    def on_connection_lost(self, flow: Flow, numbers: Iterable[str]) -> None:
+        """`numbers` are those that `on_request` returned for this connection: what they bound to it is no more."""
+        self._clients.lost(flow.source)
+        for number in numbers:
+            self._registrar.flow_lost(number, flow)
 
     @staticmethod
     def _options(request: Request, answer: Answer) -> None:

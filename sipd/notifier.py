@@ -60,7 +60,7 @@ class Notifier:
         location: Location,
         clients: ClientTransactions,
         send: Callable[[Flow, bytes], None],
-        local: Callable[[], Local],
+        local: Callable[[Flow], Local],
         registry: CollectorRegistry,
     ) -> None:
         self._clock = clock
@@ -147,7 +147,9 @@ class Notifier:
 
         for binding in bindings:
             notify = self._notify(command.number, binding)
-            self._clients.start(notify, binding.flow.host, partial(self._send, binding.flow), done)
+            flow = binding.flow
+            send = partial(self._send, flow)
+            self._clients.start(notify, flow.source, send, done, reliable=bool(flow.connection))
 
     def _finish(self, command: QueuedCommand, outcomes: list[str]) -> None:
         """One device that took it is enough: a number may still have a binding of its former port."""
@@ -160,9 +162,12 @@ class Notifier:
         self.wake()
 
     def _notify(self, number: str, binding: Binding) -> Request:
-        local = self._local()
+        local = self._local(binding.flow)
+        transport = binding.flow.listener
         headers = Headers()
-        headers.add("Via", f"SIP/2.0/UDP {local.sent_by};rport;branch={MAGIC_COOKIE}{secrets.token_hex(12)}")
+        headers.add(
+            "Via", f"SIP/2.0/{transport.upper()} {local.sent_by};rport;branch={MAGIC_COOKIE}{secrets.token_hex(12)}"
+        )
         if binding.path:
             headers.add("Route", binding.path)
         headers.add("Max-Forwards", "70")
@@ -170,7 +175,10 @@ class Notifier:
         headers.add("To", f"<sip:{number}@{local.domain}>")
         headers.add("Call-ID", secrets.token_hex(16))
         headers.add("CSeq", "1 NOTIFY")
-        headers.add("Contact", f"<sip:{local.sent_by}>")
+        headers.add(
+            "Contact",
+            f"<sip:{local.sent_by}>" if transport == "udp" else f"<sip:{local.sent_by};transport={transport}>",
+        )
         headers.add("Event", "check-sync;reboot=false")
         headers.add("Subscription-State", "terminated")
         return Request("NOTIFY", binding.contact, headers)

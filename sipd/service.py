@@ -27,8 +27,12 @@ from sipd.registrar.registrar import Registrar
 from sipd.status import StatusWriter
 from sipd.transaction.client import ClientTransactions
 from sipd.transaction.server import ServerTransactions
+from sipd.transport.connections import Connections, StreamLimits
 from sipd.transport.flow import Flow, bracketed
-from sipd.transport.udp import UdpMetrics, UdpTransport
+from sipd.transport.tcp import StreamTransport, tcp_factory
+from sipd.transport.udp import MessageMetrics, UdpTransport
+
+IDLE_GRACE_SECONDS = 60
 
 _log = log.get("sipd.service")
 
@@ -57,7 +61,10 @@ class SipService:
         self._servers = ServerTransactions(reactor)
         self._clients = ClientTransactions(reactor)
         core = Core(self._registrar, self._servers, self._clients, registry)
-        self._udp = UdpTransport("udp", core, UdpMetrics(registry))
+        metrics = MessageMetrics(registry)
+        self._udp = UdpTransport("udp", core, metrics)
+        self._connections = Connections(reactor, self._stream_limits(), registry)
+        self._tcp = StreamTransport(tcp_factory(self._connections, core, metrics))
         self._notifier = Notifier(
             reactor, pool, store, self._location, self._clients, self._send, self._local, registry
         )
@@ -70,6 +77,10 @@ class SipService:
     def udp_port(self) -> int:
         """The port that is listened on, 0 when there is none."""
         return self._udp.port
+
+    @property
+    def tcp_port(self) -> int:
+        return self._tcp.port
 
     def _authenticator(self, nonces: Nonces) -> Authenticator:
         now, registry = self._context.reactor.seconds, self._context.registry
@@ -86,14 +97,22 @@ class SipService:
         settings = self._context.settings.sipd
         return Limits(settings.default_expires_seconds, settings.min_expires_seconds, settings.max_expires_seconds)
 
-    def _local(self) -> Local:
+    def _stream_limits(self) -> StreamLimits:
+        """A connection outlives the longest binding that can be made over it."""
+        settings = self._context.settings.sipd
+        idle_seconds = settings.max_expires_seconds + IDLE_GRACE_SECONDS
+        return StreamLimits(settings.max_connections, settings.max_connections_per_source, idle_seconds=idle_seconds)
+
+    def _local(self, flow: Flow) -> Local:
         domain = bracketed(self._context.settings.sipd.domain)
-        return Local(domain, f"{domain}:{self.udp_port}")
+        ports = {"udp": self.udp_port, "tcp": self.tcp_port}
+        return Local(domain, f"{domain}:{ports[flow.listener]}")
 
     def _send(self, flow: Flow, data: bytes) -> None:
-        if flow.listener != self._udp.name:
-            raise OSError(f"there is no listener {flow.listener}")
-        self._udp.send(data, flow.host, flow.port)
+        if flow.connection:
+            self._connections.send(flow, data)
+        else:
+            self._udp.send(data, flow.host, flow.port)
 
     def _expired(self, number: str) -> None:
         self._status.touch(number)
@@ -115,17 +134,22 @@ class SipService:
         context.health.set("location", True)
         if context.settings.sipd.udp is not None:
             self._udp.listen(context.reactor, context.settings.sipd.udp)
+        if context.settings.sipd.tcp is not None:
+            self._tcp.listen(context.reactor, context.settings.sipd.tcp)
         await self._status.reconcile()
         self._follower.start(cursor)
         await self._notifier.start()
-        _log.info("serving", udp_port=self.udp_port, numbers=len(self.directory), registered=len(self._location))
+        ports = {"udp_port": self.udp_port, "tcp_port": self.tcp_port}
+        _log.info("serving", **ports, numbers=len(self.directory), registered=len(self._location))
 
     async def _load_bindings(self) -> None:
         now = self._context.reactor.seconds()
         loaded = await self._journal_pool.run(self._journal.load, now)
         for use in loaded.uses:
             self._used.use(use, now)
-        for number, bindings in loaded.bindings.items():
+        for number, stored in loaded.bindings.items():
+            # Connections end with their process, and with them what was bound over them.
+            bindings = tuple(binding for binding in stored if not binding.flow.connection)
             self._location.replace(number, bindings)
             mark = self.directory.mark(number)
             if any(binding.mark != mark for binding in bindings):
@@ -143,7 +167,9 @@ class SipService:
 
     async def stop(self) -> None:
         """Takes no more requests, then lets what was accepted become durable."""
-        await self._udp.stop()
+        for transport in (self._udp, self._tcp):
+            await transport.stop()
+        await self._connections.stop()
         await self._follower.stop()
         await self._notifier.stop()
         await self._commits.flush()

@@ -122,6 +122,16 @@ class Registrar:
         self._location.replace(aor, ())
         self._commits.add(Change(aor, ()), lambda stored: self._forgotten(aor, stored=stored))
 
+    def flow_lost(self, aor: str, flow: Flow) -> None:
+        """Remove what was bound over a connection that is gone: nothing else leads to it. Whoever has a new
+        connection has replaced its binding, or does so with its next REGISTER."""
+        present = self._location.bindings(aor)
+        left = tuple(binding for binding in present if binding.flow != flow)
+        if len(left) == len(present):
+            return
+        self._location.replace(aor, left)
+        self._commits.add(Change(aor, left), lambda _stored: self._changed(aor))
+
     def _forgotten(self, aor: str, *, stored: bool) -> None:
         _log.info("bindings_forgotten", number=aor, stored=stored)
         self._changed(aor)

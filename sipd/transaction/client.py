@@ -1,4 +1,4 @@
-"""Non-INVITE client transactions over an unreliable transport (RFC 3261 §17.1.2).
+"""Non-INVITE client transactions (RFC 3261 §17.1.2). Over a reliable transport there is no timer E, and K is zero.
 
 state        input              action                                    next
 -            start              send, start timers E = T1 and F           TRYING
@@ -50,8 +50,11 @@ class ClientTransaction:
         send: Callable[[bytes], None],
         done: Callable[[Outcome], None],
         forget: Callable[[], object],
+        *,
+        reliable: bool,
     ) -> None:
         self._clock = clock
+        self._reliable = reliable
         self._data = data
         self._send = send
         self._done = done
@@ -71,7 +74,8 @@ class ClientTransaction:
         except OSError:
             self._fail(Failure.TRANSPORT)
             return
-        self._resend = self._clock.callLater(self._interval_seconds, self._timer_e)
+        if not self._reliable:
+            self._resend = self._clock.callLater(self._interval_seconds, self._timer_e)
 
     def _timer_e(self) -> None:
         doubled = min(2 * self._interval_seconds, T2_SECONDS)
@@ -86,8 +90,16 @@ class ClientTransaction:
             return
         self.state = State.COMPLETED
         self._cancel()
-        self._end = self._clock.callLater(TIMER_K_SECONDS, self._terminate)
+        if self._reliable:
+            self._terminate()
+        else:
+            self._end = self._clock.callLater(TIMER_K_SECONDS, self._terminate)
         self._done(response)
+
+    def lost(self) -> None:
+        """The connection that it went over is gone."""
+        if self.state in (State.TRYING, State.PROCEEDING):
+            self._fail(Failure.TRANSPORT)
 
     def _fail(self, failure: Failure) -> None:
         self._terminate()
@@ -108,8 +120,8 @@ class ClientTransaction:
 
 
 class ClientTransactions:
-    """The table: a response finds its transaction by branch and CSeq method (§17.1.3), and by the host that it comes
-    from: who overheard a branch elsewhere can't answer for the device."""
+    """The table: a response finds its transaction by branch and CSeq method (§17.1.3), and by its source, a host or a
+    connection (Flow.source): who overheard a branch elsewhere can't answer for the device."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -119,21 +131,34 @@ class ClientTransactions:
         return len(self._table)
 
     def start(
-        self, request: Request, host: str, send: Callable[[bytes], None], done: Callable[[Outcome], None]
+        self,
+        request: Request,
+        source: str,
+        send: Callable[[bytes], None],
+        done: Callable[[Outcome], None],
+        *,
+        reliable: bool = False,
     ) -> None:
-        """Send `request` to `host` until it is answered. Its top Via has a branch of its own."""
-        key = (request.via.branch, request.method, host)
-        transaction = ClientTransaction(self._clock, request.to_bytes(), send, done, lambda: self._table.pop(key, None))
+        """Send `request` until it is answered from `source`; once, when `reliable`. Its Via has a branch of its own."""
+        key = (request.via.branch, request.method, source)
+        transaction = ClientTransaction(
+            self._clock, request.to_bytes(), send, done, lambda: self._table.pop(key, None), reliable=reliable
+        )
         self._table[key] = transaction
         transaction.start()
 
-    def receive(self, response: Response, host: str) -> bool:
-        """False when nobody waits for this response from `host`."""
-        transaction = self._table.get((response.via.branch, response.cseq.method, host))
+    def receive(self, response: Response, source: str) -> bool:
+        """False when nobody waits for this response from `source`."""
+        transaction = self._table.get((response.via.branch, response.cseq.method, source))
         if transaction is None:
             return False
         transaction.receive(response)
         return True
+
+    def lost(self, source: str) -> None:
+        """No response will come from there any more."""
+        for key in [key for key in self._table if key[2] == source]:
+            self._table[key].lost()
 
     def stop(self) -> None:
         for transaction in self._table.values():

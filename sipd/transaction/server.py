@@ -1,4 +1,4 @@
-"""Non-INVITE server transactions over an unreliable transport (RFC 3261 §17.2.2).
+"""Non-INVITE server transactions (RFC 3261 §17.2.2). Over a reliable transport timer J is zero.
 
     state       input                  action                          next
     -           new request            hand to the core                TRYING
@@ -35,10 +35,11 @@ def server_key(request: Request) -> Key:
 class ServerTransaction:
     """One request being answered. `send` reaches whoever sent the original."""
 
-    __slots__ = ("_response", "_send", "_table", "key")
+    __slots__ = ("_response", "_send", "_table", "key", "reliable")
 
-    def __init__(self, key: Key, send: Callable[[bytes], None], table: ServerTransactions) -> None:
+    def __init__(self, key: Key, send: Callable[[bytes], None], table: ServerTransactions, *, reliable: bool) -> None:
         self.key = key
+        self.reliable = reliable
         self._send = send
         self._table = table
         self._response: bytes | None = None
@@ -79,15 +80,18 @@ class ServerTransactions:
         known.again()
         return True
 
-    def begin(self, key: Key, send: Callable[[bytes], None]) -> ServerTransaction:
+    def begin(self, key: Key, send: Callable[[bytes], None], *, reliable: bool = False) -> ServerTransaction:
         """A new transaction in TRYING. `key` must not be in the table."""
         if len(self._table) >= self._limit:
             del self._table[next(iter(self._table))]
-        transaction = self._table[key] = ServerTransaction(key, send, self)
+        transaction = self._table[key] = ServerTransaction(key, send, self, reliable=reliable)
         return transaction
 
     def completed(self, transaction: ServerTransaction) -> None:
         """For ServerTransaction: timer J starts."""
+        if transaction.reliable:
+            self._table.pop(transaction.key, None)
+            return
         self._expiring.append((self._clock.seconds() + TIMER_J_SECONDS, transaction.key))
         if self._timer is None:
             self._timer = self._clock.callLater(TIMER_J_SECONDS, self._expire)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ _log = log.get("sipd.transport")
 
 
 class Dropped(StrEnum):
-    """Datagrams that get no answer. `error`: our own fault, see the log; `send`: the kernel refused to send."""
+    """What gets no answer. `error`: our own fault, see the log; `send`: the kernel refused to send."""
 
     KEEP_ALIVE = "keep-alive"
     STUN = "stun"
@@ -46,18 +46,27 @@ class Dropped(StrEnum):
 
 
 class Handler(Protocol):
-    """What a transport serves. `on_request` may raise MalformedMessageError."""
+    """What a transport serves. `on_request` may raise MalformedMessageError, and returns the number that its sender
+    has proved to be, if any. `source` is that of the flow."""
 
-    def on_request(self, request: Request, flow: Flow, send: Callable[[bytes], None]) -> None: ...
+    def on_request(self, request: Request, flow: Flow, send: Callable[[bytes], None]) -> str | None: ...
 
-    def on_response(self, response: Response, host: str) -> bool: ...
+    def on_response(self, response: Response, source: str) -> bool: ...
 
 
-class UdpMetrics:
-    """Counters of all UDP transports of a process."""
+class ConnectionHandler(Handler, Protocol):
+    """`numbers` are those that `on_request` returned for requests of the connection that is gone."""
+
+    def on_connection_lost(self, flow: Flow, numbers: Iterable[str]) -> None: ...
+
+
+class MessageMetrics:
+    """Counters of what comes in, over any transport."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        dropped = Counter("intercom_sipd_dropped", "Datagrams without an answer", ["reason"], registry=registry)
+        dropped = Counter(
+            "intercom_sipd_dropped", "Datagrams and messages without an answer", ["reason"], registry=registry
+        )
         malformed = Counter("intercom_sipd_malformed", "Malformed messages", ["reason"], registry=registry)
         self.dropped = {reason: dropped.labels(reason) for reason in Dropped}
         self.malformed = {reason: malformed.labels(reason) for reason in Reason}
@@ -66,7 +75,7 @@ class UdpMetrics:
 class UdpTransport(DatagramProtocol):
     """One socket, IPv4 or IPv6. `name` goes into flows and must stay the same across restarts."""
 
-    def __init__(self, name: str, handler: Handler, metrics: UdpMetrics) -> None:
+    def __init__(self, name: str, handler: Handler, metrics: MessageMetrics) -> None:
         self.name = name
         self._handler = handler
         self._metrics = metrics

@@ -96,6 +96,7 @@ class SipWorld:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     pool: WorkPool | None = None
     devices: list[Any] = field(default_factory=list)
+    phones: list[Any] = field(default_factory=list)
 
     def create(self) -> None:
         self.project_id = create_installation(self.store, self.data_dir)
@@ -130,6 +131,8 @@ class SipWorld:
         await self.stop()
         for listening in self.devices:
             await listening.stopListening()
+        for phone in self.phones:
+            await phone.close()
 
     def add_device(self, number: str, secret: str = "s3cret") -> int:
         return add_device(self.store, self.data_dir, self.project_id, number, secret)

@@ -18,12 +18,12 @@ CONTACT = f"<sip:{NUMBER}@192.0.2.99:5060>"
 pytestmark = pytest.mark.system
 
 
-def sipp(world: SipWorld, scenario: str, local_port: int, *options: str) -> Program:
+def sipp(world: SipWorld, scenario: str, local_port: int, *options: str, port: int = 0) -> Program:
     """SIPp with one call of a scenario; it exits 0 when every message came as expected."""
     users = world.data_dir / "users.csv"
     users.write_text(f"SEQUENTIAL\n{NUMBER};[authentication username={NUMBER} password={SECRET}]\n")
     argv = [
-        *("/usr/bin/sipp", f"127.0.0.1:{world.port}", "-sf", str(SCENARIOS / scenario), "-inf", str(users)),
+        *("/usr/bin/sipp", f"127.0.0.1:{port or world.port}", "-sf", str(SCENARIOS / scenario), "-inf", str(users)),
         *(
             "-i",
             "127.0.0.1",
@@ -87,17 +87,28 @@ def _is_free(port: int) -> bool:
 
 
 @pytest_twisted.ensureDeferred
-async def test_baresip_registers_is_notified_and_leaves_when_it_ends(world: SipWorld) -> None:
+async def test_sipp_registers_over_tcp_for_as_long_as_its_connection_lasts(world: SipWorld) -> None:
+    world.add_device(NUMBER, SECRET)
+    await world.start(tcp="127.0.0.1:0")
+    assert world.sipd is not None
+    options = ("-t", "t1", "-key", "contact", CONTACT, "-key", "expires", "120")
+    program = sipp(world, "register.xml", free_port(), *options, port=world.sipd.tcp_port)
+    assert await program.end() == 0, program.output
+    await world.until(lambda: world.metric("intercom_sipd_connections_ended_total", transport="tcp", reason="closed"))
+    assert world.metric("intercom_sipd_requests_total", method="REGISTER", code="2xx") == 1
+    assert world.metric("intercom_sipd_bindings") == 0
+
+
+async def baresip(world: SipWorld, transport: str, port: int, *settings: str) -> None:
+    """baresip registers over `transport`, gets a NOTIFY, and is offline when it has ended."""
     device = world.add_device(NUMBER, SECRET)
-    await world.start()
     folder = world.data_dir / "baresip"
     folder.mkdir()
-    modules, port = "/usr/lib/baresip/modules", free_port(socket.SOCK_DGRAM)
-    (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{port}\nmodule_path {modules}\nmodule_tmp account.so\nmodule_app menu.so\n"
-    )
+    modules = "/usr/lib/baresip/modules"
+    lines = [f"sip_listen 127.0.0.1:{free_port(socket.SOCK_DGRAM)}", f"module_path {modules}", *settings]
+    (folder / "config").write_text("\n".join([*lines, "module_tmp account.so", "module_app menu.so", ""]))
     (folder / "accounts").write_text(
-        f"<sip:{NUMBER}@127.0.0.1:{world.port};transport=udp>;auth_user={NUMBER};auth_pass={SECRET};regint=60\n"
+        f"<sip:{NUMBER}@127.0.0.1:{port};transport={transport}>;auth_user={NUMBER};auth_pass={SECRET};regint=60\n"
     )
     (folder / "contacts").write_text("")
     program = Program(world.reactor, ["/usr/bin/baresip", "-4", "-f", str(folder)], folder)
@@ -111,3 +122,18 @@ async def test_baresip_registers_is_notified_and_leaves_when_it_ends(world: SipW
         program.signal("INT")
         await program.end()
     await world.until_online(NUMBER, online=False)
+
+
+@pytest_twisted.ensureDeferred
+async def test_baresip_over_udp(world: SipWorld) -> None:
+    await world.start()
+    await baresip(world, "udp", world.port)
+
+
+@pytest_twisted.ensureDeferred
+async def test_baresip_over_tcp(world: SipWorld) -> None:
+    await world.start(tcp="127.0.0.1:0")
+    assert world.sipd is not None
+    await baresip(world, "tcp", world.sipd.tcp_port)
+    assert world.metric("intercom_sipd_requests_total", method="REGISTER", code="2xx") >= 1
+    assert world.metric("intercom_sipd_connections_ended_total", transport="tcp", reason="closed") >= 1

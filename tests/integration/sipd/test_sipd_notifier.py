@@ -48,7 +48,7 @@ class Bench:
             self.location,
             self.clients,
             self.send,
-            lambda: Local("suite.test", "suite.test:5060"),
+            lambda _: Local("suite.test", "suite.test:5060"),
             registry,
         )
         Deferred.fromCoroutine(self.notifier.start())

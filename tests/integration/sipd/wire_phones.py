@@ -17,17 +17,20 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
 
-def register_text(number: str, cseq: int, realm: str, secret: str, nonce: str, expires: int) -> bytes:
+def register_text(
+    number: str, cseq: int, realm: str, secret: str, nonce: str, expires: int, transport: str = "UDP"
+) -> bytes:
     """A REGISTER whose Contact leads nowhere, with credentials when `nonce` is not empty."""
     lines = [
         "REGISTER sip:127.0.0.1 SIP/2.0",
-        f"Via: SIP/2.0/UDP 127.0.0.1:9;rport;branch=z9hG4bK{number}{cseq}",
+        f"Via: SIP/2.0/{transport} 127.0.0.1:9;rport;branch=z9hG4bK{number}{cseq}",
         f"From: <sip:{number}@127.0.0.1>;tag=1",
         f"To: <sip:{number}@127.0.0.1>",
         f"Call-ID: {number}",
         f"CSeq: {cseq} REGISTER",
         f"Contact: <sip:{number}@192.0.2.99:5060>",
         f"Expires: {expires}",
+        "Content-Length: 0",
     ]
     if nonce:
         ha1, ha2 = _md5(f"{number}:{realm}:{secret}"), _md5("REGISTER:sip:x")

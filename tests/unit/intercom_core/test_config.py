@@ -98,7 +98,7 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
     }
     defaults = load_settings(None, {})
     known = {f"{section}.{key}" for section, value in defaults if isinstance(value, BaseModel) for key, _ in value}
-    not_served_yet = {"sipd.tcp", "sipd.tls"} | {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
+    not_served_yet = {"sipd.tls"} | {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
     assert shown == known - not_served_yet
     assert load_settings(example, {}) == defaults
 

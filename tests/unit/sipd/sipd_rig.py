@@ -30,7 +30,7 @@ from sipd.registrar.limits import Limits
 from sipd.registrar.registrar import Registrar
 from sipd.transaction.client import ClientTransactions
 from sipd.transaction.server import ServerTransactions
-from sipd.transport.udp import UdpMetrics, UdpTransport
+from sipd.transport.udp import MessageMetrics, UdpTransport
 
 REALM = "example.org"
 NUMBER = "5926100061"
@@ -106,9 +106,9 @@ class Rig:
         )
         self.clients = ClientTransactions(self.clock)
         self.servers = ServerTransactions(self.clock)
-        self.udp = UdpTransport(
-            "udp", Core(self.registrar, self.servers, self.clients, self.registry), UdpMetrics(self.registry)
-        )
+        self.core = Core(self.registrar, self.servers, self.clients, self.registry)
+        self.metrics = MessageMetrics(self.registry)
+        self.udp = UdpTransport("udp", self.core, self.metrics)
         self.wire = FakeDatagramTransport()
         self.udp.makeConnection(self.wire)
 

@@ -26,14 +26,14 @@ def response(status: int, to: Request) -> Response:
 
 
 class Client:
-    def __init__(self) -> None:
+    def __init__(self, *, reliable: bool = False) -> None:
         self.clock = Clock()
         self.table = ClientTransactions(self.clock)
         self.sent: list[float] = []
         self.outcomes: list[Outcome] = []
         self.broken = False
         self.request = request()
-        self.table.start(self.request, "h", self.send, self.outcomes.append)
+        self.table.start(self.request, "h", self.send, self.outcomes.append, reliable=reliable)
 
     def send(self, data: bytes) -> None:
         if self.broken:
@@ -79,6 +79,28 @@ def test_a_transport_that_fails() -> None:
     assert client.clock.getDelayedCalls() == []
 
 
+def test_over_a_reliable_transport_nothing_is_repeated_or_kept() -> None:
+    client = Client(reliable=True)
+    client.run(31)
+    assert client.sent == [0]
+    client.run(1)
+    assert client.outcomes == [Failure.TIMEOUT]
+    client = Client(reliable=True)
+    final = response(200, client.request)
+    assert client.table.receive(final, "h")
+    assert (client.outcomes, len(client.table)) == ([final], 0)
+    assert client.clock.getDelayedCalls() == []
+
+
+def test_a_lost_connection_fails_what_was_sent_over_it() -> None:
+    client = Client(reliable=True)
+    client.table.lost("another")
+    assert client.outcomes == []
+    client.table.lost("h")
+    assert (client.outcomes, len(client.table)) == ([Failure.TRANSPORT], 0)
+    assert client.clock.getDelayedCalls() == []
+
+
 @pytest.mark.parametrize("other", [request(branch="z9hG4bK2"), request(method="OPTIONS")])
 def test_responses_of_others_do_not_match(other: Request) -> None:
     client = Client()
@@ -112,6 +134,17 @@ def test_server_absorbs_until_timer_j() -> None:
     assert table.absorb(key)
     clock.advance(0.2)
     assert not table.absorb(key)
+    assert clock.getDelayedCalls() == []
+
+
+def test_over_a_reliable_transport_timer_j_is_zero() -> None:
+    clock, sent = Clock(), list[bytes]()
+    table = ServerTransactions(clock)
+    key = server_key(request())
+    transaction = table.begin(key, sent.append, reliable=True)
+    assert table.absorb(key)
+    transaction.respond(b"200")
+    assert (sent, len(table)) == ([b"200"], 0)
     assert clock.getDelayedCalls() == []
 
 
