@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from provisiond.autop.shelf import Entry, Shelf
 from provisiond.bootstrap.claims import load_claim
 from provisiond.sync.build import Built, build_entries
 from provisiond.sync.planner import plan
-from provisiond.sync.progress import BATCH, Target, settle
+from provisiond.sync.progress import BATCH, Target, settle, tell_again
 from provisiond.sync.snapshot import Snapshot, load_project, project_ids
 
 # Between two batches. Whoever waits for SQLite's write lock looks only now and then whether it is free: without a pause
@@ -88,6 +88,7 @@ class Keeper:
         self._cursor = await self._pool.run(self._reader.head)
         for project_id in await self._pool.run(self._project_ids):
             await self._refresh(project_id)
+        await self._tell_again(None)
         _log.info("files_loaded", devices=len(self._shelf))
 
     def follow(self) -> None:
@@ -105,6 +106,8 @@ class Keeper:
             claim = await self._pool.run(self._claim, device_id)
             if claim is not None:
                 self._shelf.set_claim(device_id, claim)
+        if todo.registrations:
+            await self._tell_again(todo.registrations)
 
     async def _refresh(self, project_id: int) -> None:
         """Renders a project and has those devices told whose files changed.
@@ -142,6 +145,13 @@ class Keeper:
             targets = [Target(e.device_id, e.project_id, e.number, e.files.digest) for e in batch]
             self._metrics.commands.inc(await self._pool.run(self._store_targets, targets))
             self._settled.update((target.device_id, target.digest) for target in targets)
+
+    async def _tell_again(self, account_ids: Collection[int] | None) -> None:
+        self._metrics.commands.inc(await self._pool.run(self._queue_again, account_ids))
+
+    def _queue_again(self, account_ids: Collection[int] | None) -> int:
+        with self._store.write() as session:
+            return tell_again(session, account_ids)
 
     def _project_ids(self) -> list[int]:
         with self._store.read() as session:

@@ -22,21 +22,25 @@ _CONTENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Projects to render again, and devices outside them whose claim alone changed. Sorted."""
+    """Projects to render again, devices whose claim changed, SIP accounts that came or went. Sorted."""
 
     projects: tuple[int, ...]
-    claims: tuple[int, ...]
+    claims: tuple[int, ...] = ()
+    registrations: tuple[int, ...] = ()
 
 
 def plan(changes: Iterable[Change]) -> Plan:
     """Each project once, however many changes concern it. Other entities are ignored."""
     projects: set[int] = set()
     claims: set[int] = set()
+    registrations: set[int] = set()
     for change in changes:
         if change.entity == Entity.CLAIM:
             claims.add(change.entity_id)
+        elif change.entity == Entity.REGISTRATION:
+            registrations.add(change.entity_id)
         elif change.entity in _CONTENT:
             owner = change.entity_id if change.entity == Entity.PROJECT else change.project_id
             if owner is not None:
                 projects.add(owner)
-    return Plan(tuple(sorted(projects)), tuple(sorted(claims)))
+    return Plan(tuple(sorted(projects)), tuple(sorted(claims)), tuple(sorted(registrations)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session, aliased
 
-from intercom_core.store.commands import CommandKind, enqueue
-from intercom_core.store.schema import Device, DeviceConfig
+from intercom_core.store.commands import CommandKind, CommandState, enqueue
+from intercom_core.store.schema import Command, Device, DeviceConfig, RegistrationStatus, SipAccount
 
 # Devices of one transaction, so that others who write wait some tens of milliseconds at most.
 BATCH = 50
@@ -80,14 +80,7 @@ def _store(session: Session, target: Target, stored: Progress | None, desired: s
             .values(desired_digest=following.desired, notified_digest=following.notified)
         )
     if tell:
-        enqueue(
-            session,
-            CommandKind.CHECK_SYNC,
-            device_id=target.device_id,
-            project_id=target.project_id,
-            number=target.number or "",
-            payload={},
-        )
+        _enqueue(session, target.device_id, target.project_id, target.number or "")
     return tell
 
 
@@ -110,6 +103,37 @@ def record_served(session: Session, targets: Iterable[Target], at: datetime) -> 
         )
         queued += _store(session, target, replace(stored, served=target.digest), stored.desired)
     return queued
+
+
+def tell_again(session: Session, account_ids: Collection[int] | None = None) -> int:
+    """Queues a check-sync for each device that is on line, was told in vain (it was away, or did not answer) and still
+    has not pulled; returns how many. `account_ids`: only those with one of these SIP accounts."""
+    each = aliased(Command)
+    latest = select(func.max(each.id)).where(each.device_id == Device.id, each.kind == CommandKind.CHECK_SYNC.value)
+    waiting = (
+        select(Device.id, Device.project_id, SipAccount.number)
+        .join(SipAccount, SipAccount.device_id == Device.id)
+        .join(RegistrationStatus, RegistrationStatus.number == SipAccount.number)
+        .join(DeviceConfig, DeviceConfig.device_id == Device.id)
+        .join(Command, Command.id == latest.correlate(Device).scalar_subquery())
+        .where(
+            RegistrationStatus.online,
+            DeviceConfig.notified_digest == DeviceConfig.desired_digest,
+            DeviceConfig.served_digest != DeviceConfig.desired_digest,
+            Command.state == CommandState.FAILED.value,
+        )
+        .order_by(Device.id)
+    )
+    if account_ids is not None:
+        waiting = waiting.where(SipAccount.id.in_(account_ids))
+    rows = session.execute(waiting).all()
+    for device_id, project_id, number in rows:
+        _enqueue(session, device_id, project_id, number)
+    return len(rows)
+
+
+def _enqueue(session: Session, device_id: int, project_id: int, number: str) -> None:
+    enqueue(session, CommandKind.CHECK_SYNC, device_id=device_id, project_id=project_id, number=number, payload={})
 
 
 def _progress(session: Session, device_ids: list[int]) -> dict[int, Progress | None]:

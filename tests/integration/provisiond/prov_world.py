@@ -12,6 +12,7 @@ from intercom_core.changes.log import Action, Entity, record
 from intercom_core.security.box import SealedBox
 from intercom_core.security.sip import secret_context, token_context
 from intercom_core.store import schema
+from intercom_core.store.commands import finish
 from intercom_core.store.engine import Store
 
 _serial = itertools.count(1)
@@ -144,6 +145,19 @@ class Rows:
             session.flush()
             session.delete(session.get_one(schema.Device, device_id))
             record(session, Entity.DEVICE, device_id, project_id, Action.DELETED)
+
+    def commands_fail(self, result: str = "offline") -> None:
+        """sipd could not deliver what is queued."""
+        with self.store.write() as session:
+            for command in session.scalars(select(schema.Command).where(schema.Command.state == "pending")):
+                finish(session, command.id, ok=False, result=result, now=schema.now_utc())
+
+    def registers(self, device_id: int, *, online: bool = True) -> None:
+        """sipd says that the device came or went."""
+        with self.store.write() as session:
+            account = session.scalars(select(schema.SipAccount).where(schema.SipAccount.device_id == device_id)).one()
+            session.merge(schema.RegistrationStatus(number=account.number, online=online, last_seen=schema.now_utc()))
+            record(session, Entity.REGISTRATION, account.id, account.project_id, Action.UPDATED)
 
     def _touched(self, session: Any, device_id: int, entity: Entity | None = Entity.DEVICE) -> int:
         project_id: int = session.scalar(select(schema.Device.project_id).where(schema.Device.id == device_id))

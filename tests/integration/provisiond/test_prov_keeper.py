@@ -352,3 +352,44 @@ async def test_a_time_zone_reaches_all_devices_of_the_project_only(daemon: Daemo
         record(session, Entity.PROJECT, house.project, house.project, Action.UPDATED)
     await daemon.catch_up()
     assert sorted(daemon.rows.commands()) == sorted(set(house.all) - {house.neighbour})
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_was_away_is_told_when_it_is_back(daemon: Daemon, house: House) -> None:
+    door = house.doors[1]
+    await daemon.start()
+    await daemon.pulled(door)
+    daemon.rows.change_device(door, location="Gate2")
+    await daemon.catch_up()
+    daemon.rows.registers(door)
+    await daemon.catch_up()
+    assert daemon.rows.commands() == [door], "a notification is on its way already"
+    daemon.rows.commands_fail()
+    daemon.rows.registers(door, online=False)
+    await daemon.catch_up()
+    assert daemon.rows.commands() == [door], "it is away"
+    daemon.rows.registers(door)
+    daemon.rows.registers(house.doors[0])
+    await daemon.catch_up()
+    assert daemon.rows.commands() == [door, door]
+    daemon.rows.commands_fail("timeout")
+    await daemon.pulled(door)
+    daemon.rows.registers(door)
+    await daemon.catch_up()
+    assert daemon.rows.commands() == [door, door], "it has pulled by itself"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_came_back_while_this_daemon_was_down_is_told_at_the_start(
+    daemon: Daemon, house: House, pool: WorkPool
+) -> None:
+    door = house.doors[1]
+    await daemon.start()
+    await daemon.pulled(door)
+    daemon.rows.change_device(door, location="Gate2")
+    await daemon.catch_up()
+    daemon.rows.commands_fail()
+    daemon.rows.registers(door)
+    await Daemon(daemon.rows, pool).start()
+    await Daemon(daemon.rows, pool).start()
+    assert daemon.rows.commands() == [door, door]

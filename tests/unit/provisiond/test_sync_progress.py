@@ -44,4 +44,4 @@ def test_a_batch_of_changes_is_each_project_once() -> None:
         Change(Entity.COMMAND, 5, 4, "created"),
         Change(Entity.DEVICE, 6, None, "updated"),
     ]
-    assert plan(changes) == Plan(projects=(1, 2), claims=(5,))
+    assert plan(changes) == Plan(projects=(1, 2), claims=(5,), registrations=(5,))
