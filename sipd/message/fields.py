@@ -12,27 +12,28 @@ from sipd.message.grammar import (
     WHITESPACE,
     Params,
     format_params,
-    is_token,
     parse_params,
     parse_port,
     quote,
     split_outside_quotes,
     unquote,
 )
-from sipd.message.uri import HOST, SipUri, Uri, parse_uri
+from sipd.message.uri import HOST, SipUri, Uri, parse_host, parse_uri
 
 MAGIC_COOKIE = "z9hG4bK"
 CSEQ_LIMIT = 2**31
 
-_DISPLAY_QUOTED = re.compile(QUOTED, re.DOTALL)
-_ADDR_SPEC = re.compile(r'[ \t]*([^;?,<>"\s]+)[ \t]*(.*)', re.DOTALL)
+# Beyond tokens an unquoted display name may hold letters of any script: devices are named by people.
+_NAME_ADDR = re.compile(rf"(?:({QUOTED})[ \t]*|([A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*))<([^<>]*)>(.*)", re.DOTALL)
+_ADDR_SPEC = re.compile(r'[ \t]*([^;?,<>"\s]+)[ \t]*(;.*)?', re.DOTALL)
 _VIA = re.compile(
     rf"[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)[ \t]+({HOST})"
     r"[ \t]*(?::[ \t]*([0-9]{1,5})[ \t]*)?(;.*)?",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_CSEQ = re.compile(r"[ \t]*([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*")
-_DIGEST_PARAM = re.compile(rf'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*({QUOTED}|[^\s",]+)[ \t]*(?:,|$)', re.DOTALL)
+_CSEQ = re.compile(r"[ \t]*0*([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*")
+_CREDENTIALS = re.compile(r"[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)(?:[ \t]+(.*))?", re.DOTALL)
+_DIGEST_PARAM = re.compile(rf'[ \t]*([A-Za-z0-9\-]+)[ \t]*=[ \t]*({QUOTED}|[^\s",]+)[ \t]*(?:,|\Z)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,16 @@ class NameAddress:
 
 def parse_address(text: str) -> NameAddress:
     """A name-addr or an addr-spec. Without `<>`, parameters are the header's and `?` is not allowed (§20.10)."""
-    if "<" not in text:
-        match = _ADDR_SPEC.fullmatch(text)
-        if match is None:
-            raise MalformedMessageError(Reason.ADDRESS)
-        return NameAddress(parse_uri(match[1]), parse_params(match[2]))
-    text = text.strip(WHITESPACE)
-    quoted = _DISPLAY_QUOTED.match(text)
-    display = quoted[0] if quoted else text.partition("<")[0]
-    before, opening, rest = text[len(display) :].partition("<")
-    uri, closing, params = rest.partition(">")
-    if before.strip(WHITESPACE) or not opening or not closing or (not quoted and '"' in display):
+    match = _NAME_ADDR.fullmatch(text.strip(WHITESPACE))
+    if match is not None:
+        quoted, display, uri, params = match.groups()
+        return NameAddress(
+            parse_uri(uri), parse_params(params), unquote(quoted) if quoted else display.rstrip(WHITESPACE)
+        )
+    match = _ADDR_SPEC.fullmatch(text)
+    if match is None:
         raise MalformedMessageError(Reason.ADDRESS)
-    return NameAddress(parse_uri(uri), parse_params(params), unquote(display.rstrip(WHITESPACE)))
+    return NameAddress(parse_uri(match[1]), parse_params(match[2] or ""))
 
 
 def parse_addresses(lines: list[str]) -> list[NameAddress]:
@@ -85,7 +83,9 @@ class Via:
 
     @property
     def branch(self) -> str:
-        return self.params.get("branch") or ""
+        """Empty when there is none, or the cookie alone, which identifies nothing: then RFC 2543 rules apply."""
+        branch = self.params.get("branch")
+        return "" if branch is None or branch == MAGIC_COOKIE else branch
 
     def stamped(self, host: str, port: int) -> Via:
         """With `received` and `rport` as the receiver adds them (§18.2.1, RFC 3581 §4). `host` has no brackets."""
@@ -107,7 +107,7 @@ def parse_via(text: str) -> Via:
     if match is None:
         raise MalformedMessageError(Reason.VIA)
     transport, host, port, params = match.groups()
-    return Via(transport.upper(), host.lower(), parse_port(port), parse_params(params or ""))
+    return Via(transport.upper(), parse_host(host), parse_port(port), parse_params(params or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,10 @@ def parse_cseq(text: str) -> CSeq:
 
 def parse_digest(text: str) -> Mapping[str, str] | None:
     """Parameters of `Digest ...`, names in lower case, values unquoted; None for another scheme (§20.7, §20.44)."""
-    scheme, _, rest = text.strip(WHITESPACE).partition(" ")
-    if not is_token(scheme):
+    credentials = _CREDENTIALS.fullmatch(text)
+    if credentials is None:
         raise MalformedMessageError(Reason.CREDENTIALS)
+    scheme, rest = credentials[1], credentials[2] or ""
     if scheme.lower() != "digest":
         return None
     params: dict[str, str] = {}

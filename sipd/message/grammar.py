@@ -81,7 +81,8 @@ def parse_seconds(text: str) -> int:
     """Delta-seconds; values that overflow 32 bits count as 2^32-1 (§20.19)."""
     if not (text.isascii() and text.isdigit()):
         raise MalformedMessageError(Reason.NUMBER)
-    return UINT32_MAX if len(text) > 10 else min(int(text), UINT32_MAX)
+    digits = text.lstrip("0")
+    return UINT32_MAX if len(digits) > 10 else min(int(digits or "0"), UINT32_MAX)
 
 
 def parse_port(text: str | None) -> int | None:

@@ -17,7 +17,7 @@ from sipd.message.fields import (
 )
 from sipd.message.grammar import WHITESPACE, parse_seconds, split_outside_quotes
 from sipd.message.headers import Headers
-from sipd.message.uri import Uri, parse_uri
+from sipd.message.uri import SipUri, Uri, parse_uri
 
 ENCODING = "utf-8"
 # Bytes that are not UTF-8 travel through unchanged.
@@ -107,8 +107,12 @@ class Request(Message):
 
     @property
     def uri(self) -> Uri:
+        """Without header components, which have no place here (§19.1.1): a stranger must not dictate our headers."""
         if self._uri is None:
-            self._uri = parse_uri(self.uri_text)
+            uri = parse_uri(self.uri_text)
+            if isinstance(uri, SipUri) and uri.headers is not None:
+                raise MalformedMessageError(Reason.URI)
+            self._uri = uri
         return self._uri
 
     @property

@@ -85,7 +85,10 @@ def _message(start: str, headers: Headers) -> Request | Response:
 
 
 def _check(message: Request | Response) -> None:
-    """The syntax that every element relies on (§8.1.1, §16.3): the rest is read when it is needed."""
+    """The syntax that every element relies on (§8.1.1, §16.3): the rest is read when it is needed.
+
+    What is read here is kept by the message, so whoever needs it does not pay again.
+    """
     headers = message.headers
     for name in _MANDATORY:
         if name not in headers:
@@ -94,8 +97,11 @@ def _check(message: Request | Response) -> None:
         raise MalformedMessageError(Reason.DUPLICATE_HEADER)
     if not _CALL_ID.fullmatch(message.call_id):
         raise MalformedMessageError(Reason.CALL_ID)
-    if isinstance(message, Request) and message.cseq.method != message.method:
-        raise MalformedMessageError(Reason.CSEQ)
+    _ = message.via, message.from_, message.to, message.cseq
+    if isinstance(message, Request):
+        if message.cseq.method != message.method:
+            raise MalformedMessageError(Reason.CSEQ)
+        _ = message.uri
 
 
 def _body(headers: Headers, body: bytes) -> bytes:

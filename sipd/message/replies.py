@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
+from sipd.message.errors import MalformedMessageError
+from sipd.message.fields import parse_address
 from sipd.message.headers import Headers
 from sipd.message.message import Request, Response
 
@@ -24,21 +24,27 @@ PHRASES = {
     505: "Version Not Supported",
 }
 
-_TAG = re.compile(r";[ \t]*tag[ \t]*=", re.IGNORECASE)
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
 def reply(request: Request, status: int, to_tag: str) -> Response:
     """A response with the copied fields; `to_tag` is added unless the request is inside a dialog."""
-    return reply_to_headers(request.headers, status, to_tag)
+    return _response(request.headers, status, None if "tag" in request.to.params else to_tag)
 
 
 def reply_to_headers(source: Headers, status: int, to_tag: str) -> Response:
-    """As `reply`, also for a request that could not be read further than its header lines."""
+    """As `reply`, for a request that was read as far as its header lines. A To that can't be read stays as it is."""
+    try:
+        tagged = "tag" in parse_address(source.first("To") or "").params
+    except MalformedMessageError:
+        tagged = True
+    return _response(source, status, None if tagged else to_tag)
+
+
+def _response(source: Headers, status: int, to_tag: str | None) -> Response:
     headers = Headers()
     for name in _COPIED:
         headers.copy_from(source, name)
-    to = source.first("To")
-    if to is not None and not _TAG.search(to.rpartition(">")[2]):
-        headers.set("To", f"{to};tag={to_tag}")
+    if to_tag is not None:
+        headers.set("To", f"{source.first('To')};tag={to_tag}")
     return Response(status, PHRASES[status], headers)

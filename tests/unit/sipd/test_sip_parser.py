@@ -12,6 +12,7 @@ from sipd.message.grammar import quote
 from sipd.message.headers import Headers
 from sipd.message.message import Request, Response
 from sipd.message.parser import HEADER_LIMIT, LINE_LIMIT_CHARACTERS, MESSAGE_LIMIT_BYTES, parse
+from sipd.message.replies import reply, reply_to_headers
 from sipd.message.uri import SipUri, parse_uri
 
 REGISTER = (
@@ -180,6 +181,24 @@ def test_uri_comparison(a: str, b: str, same: bool) -> None:
 def test_bad_uris(text: str) -> None:
     with pytest.raises(MalformedMessageError):
         parse_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("to", "tag"),
+    [
+        ("sip:a@h", "ours"),
+        ("sip:a@h;tag=theirs", "theirs"),
+        ("<sip:a@h;tag=uri>", "ours"),
+        ('"x;tag=quoted>" <sip:a@h>', "ours"),
+        ('<sip:a@h>;TAG = theirs;x=">"', "theirs"),
+        ("<sip:a@h>;tag", None),
+    ],
+)
+def test_an_answer_has_one_tag_in_its_to(to: str, tag: str | None) -> None:
+    """Found by fuzzing: text that only looks like a tag, or a tag behind text that only looks like the end of a URI."""
+    message = request(REGISTER.replace(b"<sip:5926100061@example.org>\r\nCall-ID", f"{to}\r\nCall-ID".encode()))
+    for answer in (reply(message, 200, "ours"), reply_to_headers(message.headers, 400, "ours")):
+        assert parse(answer.to_bytes()).to.tag == tag
 
 
 def test_a_header_value_cannot_smuggle_a_line() -> None:
