@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
 
 import autop_templates
 from intercom_core.changes.waker import open_waker
@@ -17,6 +18,7 @@ from intercom_core.runtime.pool import WorkPool
 from intercom_core.runtime.role import RoleContext
 from intercom_core.security.box import SealedBox
 from intercom_core.security.keys import KeyName, load_box
+from intercom_core.store.housekeeping import forget_old
 from intercom_core.store.schema import now_utc
 from intercom_core.telemetry import log
 from provisiond.autop import families
@@ -33,6 +35,7 @@ TEMPLATES = Path(autop_templates.__file__).parent
 DEFAULT_SIP_PORT = 5060
 LISTEN_BACKLOG = 1024
 RESERVED_FILES = 256
+HOUSEKEEPING_SECONDS = 3600
 
 _log = log.get("provisiond.service")
 
@@ -103,6 +106,8 @@ class ProvisiondService:
         )
         self._metrics.connections.set_function(lambda: len(self._factory))
         self._port: IListeningPort | None = None
+        self._housekeeping = LoopingCall(lambda: Deferred.fromCoroutine(self._forget_old()))
+        self._housekeeping.clock = context.reactor
 
     def _new_keeper(self, box: SealedBox, metrics: keeper.Metrics) -> keeper.Keeper:
         context = self._context
@@ -136,6 +141,7 @@ class ProvisiondService:
                 listen.port, self._factory, backlog=LISTEN_BACKLOG, interface=listen.host
             )
         self._keeper.follow()
+        self._housekeeping.start(HOUSEKEEPING_SECONDS, now=False)
         self._context.health.set("files", True)
         _log.info("serving", http_port=self.http_port)
 
@@ -145,9 +151,18 @@ class ProvisiondService:
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
         self._factory.end_all()
+        if self._housekeeping.running:
+            self._housekeeping.stop()
         await self._keeper.stop()
         await self._deliveries.stop()
         await self._claims.stop()
+
+    async def _forget_old(self) -> None:
+        try:
+            rows = await self._context.pool.run(forget_old, self._context.store, now_utc())
+            _log.info("old_rows_forgotten", rows=rows)
+        except Exception:
+            _log.exception("old_rows_not_forgotten")
 
     def _answered(self, response: Response) -> None:
         kind = response.kind or "none"
