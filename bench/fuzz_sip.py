@@ -115,7 +115,7 @@ def check(data: bytes) -> bool:
         assert again.to_bytes() == written, "writing is not stable"
     if isinstance(message, Request):
         answer = _parse_again(reply(message, 200, "ours").to_bytes())
-        assert answer is None or answer.to.tag == (message.to.tag or "ours"), "the answer has another tag"
+        assert answer is None or answer.to.tag == message.to.params.get("tag", "ours"), "the answer has another tag"
     return True
 
 
