@@ -64,10 +64,11 @@ def parse_params(text: str) -> Params:
         raise MalformedMessageError(Reason.PARAMETER)
     params: dict[str, str | None] = {}
     for piece in pieces[1:]:
-        name, equals, value = piece.partition("=")
-        name = name.strip(WHITESPACE).lower()
+        written, equals, value = piece.partition("=")
+        written = written.strip(WHITESPACE)
+        name = written.lower()
         value = value.strip(WHITESPACE)
-        if name in params or not is_token(name) or (equals and not _PARAM_VALUE.fullmatch(value)):
+        if name in params or not is_token(written) or (equals and not _PARAM_VALUE.fullmatch(value)):
             raise MalformedMessageError(Reason.PARAMETER)
         params[name] = value if equals else None
     return params

@@ -82,6 +82,8 @@ Uri = SipUri | OtherUri
 
 def parse_uri(text: str) -> Uri:
     """Raises MalformedMessageError with reason `uri` (or `number` for the port)."""
+    if text.startswith("sip:"):  # nearly all
+        return _parse_sip("sip", text[4:])
     match = _SCHEME.fullmatch(text)
     if match is None:
         raise MalformedMessageError(Reason.URI)
@@ -122,9 +124,9 @@ def _parse_params(text: str) -> Params:
         return {}
     params: dict[str, str | None] = {}
     for piece in text[1:].split(";"):
-        name, equals, value = piece.partition("=")
-        name = name.lower()
-        if name in params or not _PARAM.fullmatch(name) or (equals and not _PARAM.fullmatch(value)):
+        written, equals, value = piece.partition("=")
+        name = written.lower()
+        if name in params or not _PARAM.fullmatch(written) or (equals and not _PARAM.fullmatch(value)):
             raise MalformedMessageError(Reason.URI)
         params[name] = value if equals else None
     return params

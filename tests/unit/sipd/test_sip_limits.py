@@ -155,6 +155,8 @@ def test_the_written_form_may_be_longer_than_the_limits_of_what_is_read() -> Non
         ("From", "sip:h>", Reason.ADDRESS),
         ("From", "", Reason.ADDRESS),
         ("From", "<sip:h>;a=1;A=2", Reason.PARAMETER),
+        ("From", "<sip:h>;\N{KELVIN SIGN}=1", Reason.PARAMETER),  # its lower case is an ASCII letter
+        ("From", "<sip:h;\N{KELVIN SIGN}=1>", Reason.URI),
         ("To", "<sip:a@b>, <sip:c@d>", Reason.PARAMETER),
         ("Via", "SIP/2.0/UDP [::1", Reason.VIA),
         ("Via", "SIP/2.0/UDP [::1::]", Reason.URI),
