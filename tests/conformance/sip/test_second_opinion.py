@@ -144,6 +144,7 @@ def plain(blanks: str) -> str:
     return " ".join(blanks.split())
 
 
+# Without shrinking, which takes minutes for messages of this size.
 @settings(max_examples=150, deadline=None, phases=(Phase.generate,))
 @given(REQUESTS.map(build))
 def test_both_read_the_same(data: bytes) -> None:
