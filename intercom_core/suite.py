@@ -23,6 +23,7 @@ from intercom_core.runtime.lock import lock_data_dir
 from intercom_core.runtime.role import configure_logging
 from intercom_core.runtime.setup import FIRST_LOGIN, create_distributor, create_first_distributor, prepare
 from intercom_core.runtime.supervisor import StartError, Supervisor, daemon_commands
+from intercom_core.security.certificates import ServerCertificates
 from intercom_core.telemetry import log, redaction
 
 ROLES = ("sipd", "provisiond", "admin_api")
@@ -71,6 +72,8 @@ def _migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 
 def _check_config(settings: Settings, _arguments: argparse.Namespace) -> int:
+    if settings.sipd.tls is not None:
+        ServerCertificates(settings.sipd.tls_files, settings.sipd.tls_client_ca)
     for section, value in settings:
         if isinstance(value, Path):
             print(f"{section} = {_toml(value)}")

@@ -27,12 +27,8 @@ from sipd.registrar.registrar import Registrar
 from sipd.status import StatusWriter
 from sipd.transaction.client import ClientTransactions
 from sipd.transaction.server import ServerTransactions
-from sipd.transport.connections import Connections, StreamLimits
 from sipd.transport.flow import Flow, bracketed
-from sipd.transport.tcp import StreamTransport, tcp_factory
-from sipd.transport.udp import MessageMetrics, UdpTransport
-
-IDLE_GRACE_SECONDS = 60
+from sipd.transport.transports import Transports
 
 _log = log.get("sipd.service")
 
@@ -61,12 +57,9 @@ class SipService:
         self._servers = ServerTransactions(reactor)
         self._clients = ClientTransactions(reactor)
         core = Core(self._registrar, self._servers, self._clients, registry)
-        metrics = MessageMetrics(registry)
-        self._udp = UdpTransport("udp", core, metrics)
-        self._connections = Connections(reactor, self._stream_limits(), registry)
-        self._tcp = StreamTransport(tcp_factory(self._connections, core, metrics))
+        self._transports = Transports(reactor, context.settings.sipd, core, registry)
         self._notifier = Notifier(
-            reactor, pool, store, self._location, self._clients, self._send, self._local, registry
+            reactor, pool, store, self._location, self._clients, self._transports.send, self._local, registry
         )
         self._reader = ChangeReader(store)
         self._follower = ChangeFollower(
@@ -74,13 +67,9 @@ class SipService:
         )
 
     @property
-    def udp_port(self) -> int:
-        """The port that is listened on, 0 when there is none."""
-        return self._udp.port
-
-    @property
-    def tcp_port(self) -> int:
-        return self._tcp.port
+    def ports(self) -> dict[str, int]:
+        """What is listened on, by transport (`udp`, `tcp`, `tls`); 0 where there is no listener."""
+        return self._transports.ports
 
     def _authenticator(self, nonces: Nonces) -> Authenticator:
         now, registry = self._context.reactor.seconds, self._context.registry
@@ -97,28 +86,15 @@ class SipService:
         settings = self._context.settings.sipd
         return Limits(settings.default_expires_seconds, settings.min_expires_seconds, settings.max_expires_seconds)
 
-    def _stream_limits(self) -> StreamLimits:
-        """A connection outlives the longest binding that can be made over it."""
-        settings = self._context.settings.sipd
-        idle_seconds = settings.max_expires_seconds + IDLE_GRACE_SECONDS
-        return StreamLimits(settings.max_connections, settings.max_connections_per_source, idle_seconds=idle_seconds)
-
     def _local(self, flow: Flow) -> Local:
         domain = bracketed(self._context.settings.sipd.domain)
-        ports = {"udp": self.udp_port, "tcp": self.tcp_port}
-        return Local(domain, f"{domain}:{ports[flow.listener]}")
-
-    def _send(self, flow: Flow, data: bytes) -> None:
-        if flow.connection:
-            self._connections.send(flow, data)
-        else:
-            self._udp.send(data, flow.host, flow.port)
+        return Local(domain, f"{domain}:{self.ports[flow.listener]}")
 
     def _expired(self, number: str) -> None:
         self._status.touch(number)
 
     async def start(self) -> None:
-        """Raises CannotListenError when the port is taken."""
+        """Raises CannotListenError when a port is taken, CertificateError when a certificate can't be used."""
         try:
             await self._start()
         except Exception:
@@ -132,15 +108,16 @@ class SipService:
         context.health.set("directory", True)
         await self._load_bindings()
         context.health.set("location", True)
-        if context.settings.sipd.udp is not None:
-            self._udp.listen(context.reactor, context.settings.sipd.udp)
-        if context.settings.sipd.tcp is not None:
-            self._tcp.listen(context.reactor, context.settings.sipd.tcp)
+        self._transports.listen()
         await self._status.reconcile()
         self._follower.start(cursor)
         await self._notifier.start()
-        ports = {"udp_port": self.udp_port, "tcp_port": self.tcp_port}
+        ports = {f"{name}_port": port for name, port in self.ports.items()}
         _log.info("serving", **ports, numbers=len(self.directory), registered=len(self._location))
+
+    def reload(self) -> None:
+        """Takes over certificates whose files have changed."""
+        self._transports.reload()
 
     async def _load_bindings(self) -> None:
         now = self._context.reactor.seconds()
@@ -167,9 +144,7 @@ class SipService:
 
     async def stop(self) -> None:
         """Takes no more requests, then lets what was accepted become durable."""
-        for transport in (self._udp, self._tcp):
-            await transport.stop()
-        await self._connections.stop()
+        await self._transports.stop()
         await self._follower.stop()
         await self._notifier.stop()
         await self._commits.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -27,6 +28,30 @@ class Listen:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A PEM certificate with its chain, and its private key."""
+
+    certificate: Path
+    key: Path
+
+    def __str__(self) -> str:
+        return f"{self.certificate}:{self.key}"
+
+
+def _certificate_files(value: Any) -> CertificateFiles:
+    if isinstance(value, CertificateFiles):
+        return value
+    certificate, _, key = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not certificate or not key or ":" in key:
+        raise ValueError('a certificate and its key look like "/etc/tls/a.crt:/etc/tls/a.key"')
+    return CertificateFiles(Path(certificate), Path(key))
+
+
+def _file(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _listen(value: Any) -> Listen | None:
@@ -62,7 +87,9 @@ def _number_range(value: Any) -> NumberRange:
 
 def _words(value: Any) -> Any:
     """A list, or in the environment its words with commas between."""
-    return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
 def _later(value: Listen | None) -> Listen | None:
@@ -89,6 +116,8 @@ def _database_url(value: str) -> str:
 
 Address = Annotated[Listen | None, BeforeValidator(_listen)]
 LaterAddress = Annotated[Listen | None, BeforeValidator(_listen), AfterValidator(_later)]
+OptionalFile = Annotated[Path | None, BeforeValidator(_file)]
+Certificate = Annotated[CertificateFiles, BeforeValidator(_certificate_files)]
 Range = Annotated[NumberRange, BeforeValidator(_number_range)]
 Domain = Annotated[str, AfterValidator(_domain)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]

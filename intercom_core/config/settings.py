@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from intercom_core.config.fields import Address, DatabaseUrl, Domain, LaterAddress, Listen, Range, Words
+from intercom_core.config.fields import (
+    Address,
+    Certificate,
+    CertificateFiles,
+    DatabaseUrl,
+    Domain,
+    LaterAddress,
+    Listen,
+    OptionalFile,
+    Range,
+    Words,
+)
 from intercom_core.model.numbers import NumberRange
 
 # Devices keep 127 characters of a URL, and the longest one ends in `/d/<token of 32>/contacts.xml`.
@@ -28,12 +39,17 @@ class SipdSettings(Section):
     """`domain` is the host in every SIP address, and what devices get as their SIP server.
 
     `digest_algorithms` are those that challenges name, in that order; credentials with any of them are taken.
+    `tls_certificate` serves clients that ask for no name in `tls_extra`.
     """
 
     domain: Domain = "localhost"
     udp: Address = Listen("0.0.0.0", 5060)
     tcp: Address = None
-    tls: LaterAddress = None
+    tls: Address = None
+    tls_certificate: OptionalFile = None
+    tls_key: OptionalFile = None
+    tls_extra: Annotated[tuple[Certificate, ...], Words] = ()
+    tls_client_ca: OptionalFile = None
     max_connections: int = Field(default=20_000, ge=1, le=1_000_000)
     max_connections_per_source: int = Field(default=1_000, ge=1, le=1_000_000)
     default_expires_seconds: int = Field(default=300, ge=30, le=86_400)
@@ -49,6 +65,19 @@ class SipdSettings(Section):
         if not self.min_expires_seconds <= self.default_expires_seconds <= self.max_expires_seconds:
             raise ValueError("min_expires_seconds, default_expires_seconds and max_expires_seconds must ascend")
         return self
+
+    @model_validator(mode="after")
+    def _has_certificate(self) -> SipdSettings:
+        if self.tls is not None and (self.tls_certificate is None or self.tls_key is None):
+            raise ValueError("tls needs tls_certificate and tls_key")
+        return self
+
+    @property
+    def tls_files(self) -> tuple[CertificateFiles, ...]:
+        """The default first; empty when there is none."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return ()
+        return (CertificateFiles(self.tls_certificate, self.tls_key), *self.tls_extra)
 
 
 class ProvisiondSettings(Section):

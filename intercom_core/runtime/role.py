@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -60,6 +60,13 @@ class Service(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class Reloadable(Protocol):
+    """A service that takes over what has changed in files when it gets SIGHUP."""
+
+    def reload(self) -> None: ...
 
 
 Build = Callable[[RoleContext], Service]
@@ -161,6 +168,13 @@ class _Run:
     def on_signal(self, _number: int, _frame: object) -> None:
         self._reactor.callFromThread(self._begin_end)
 
+    def on_hangup(self, _number: int, _frame: object) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        if isinstance(self._service, Reloadable) and not self._ending:
+            self._service.reload()
+
     def _begin_end(self) -> None:
         if self._ending:
             return
@@ -199,6 +213,7 @@ def run_role(role: str, build: Build, reactor: Any, argv: Sequence[str]) -> int:
     run.schedule()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, run.on_signal)
+    signal.signal(signal.SIGHUP, run.on_hangup)
     reactor.run(installSignalHandlers=False)
     return run.exit_code
 

@@ -104,7 +104,7 @@ class SipWorld:
     @property
     def port(self) -> int:
         assert self.sipd is not None
-        return self.sipd.udp_port
+        return self.sipd.ports["udp"]
 
     async def start(self, listen: str = "127.0.0.1:0", **sipd: Any) -> None:
         self.registry = CollectorRegistry()
@@ -254,6 +254,10 @@ class Program(ProcessProtocol):
     @property
     def output(self) -> str:
         return self._output.decode(errors="replace")
+
+    @property
+    def ended(self) -> bool:
+        return self._exit.called
 
     def signal(self, name: str) -> None:
         if self.transport is not None and not self._exit.called:

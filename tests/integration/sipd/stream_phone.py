@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+from contextlib import ExitStack, closing
 from typing import Any
 
 from sipd_world import REALM, SipWorld
@@ -12,6 +15,14 @@ from twisted.python.failure import Failure
 from wire_phones import answer_to, nonce_of, register_text
 
 NUMBER, SECRET = "5926100061", "s3cret"
+
+
+def half_open(sockets: ExitStack, port: int) -> socket.socket:
+    """A connection that nobody speaks on, closed with `sockets`."""
+    probe = sockets.enter_context(closing(socket.socket()))
+    probe.setblocking(False)
+    assert probe.connect_ex(("127.0.0.1", port)) in (0, errno.EINPROGRESS)
+    return probe
 
 
 class StreamPhone(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from certificates import Authority
 from free_ports import free_port
 from sipd_world import Program, SipWorld
 
@@ -92,7 +93,7 @@ async def test_sipp_registers_over_tcp_for_as_long_as_its_connection_lasts(world
     await world.start(tcp="127.0.0.1:0")
     assert world.sipd is not None
     options = ("-t", "t1", "-key", "contact", CONTACT, "-key", "expires", "120")
-    program = sipp(world, "register.xml", free_port(), *options, port=world.sipd.tcp_port)
+    program = sipp(world, "register.xml", free_port(), *options, port=world.sipd.ports["tcp"])
     assert await program.end() == 0, program.output
     await world.until(lambda: world.metric("intercom_sipd_connections_ended_total", transport="tcp", reason="closed"))
     assert world.metric("intercom_sipd_requests_total", method="REGISTER", code="2xx") == 1
@@ -102,6 +103,7 @@ async def test_sipp_registers_over_tcp_for_as_long_as_its_connection_lasts(world
 async def baresip(world: SipWorld, transport: str, port: int, *settings: str) -> None:
     """baresip registers over `transport`, gets a NOTIFY, and is offline when it has ended."""
     device = world.add_device(NUMBER, SECRET)
+    await world.until(lambda: world.knows(NUMBER))
     folder = world.data_dir / "baresip"
     folder.mkdir()
     modules = "/usr/lib/baresip/modules"
@@ -134,6 +136,17 @@ async def test_baresip_over_udp(world: SipWorld) -> None:
 async def test_baresip_over_tcp(world: SipWorld) -> None:
     await world.start(tcp="127.0.0.1:0")
     assert world.sipd is not None
-    await baresip(world, "tcp", world.sipd.tcp_port)
+    await baresip(world, "tcp", world.sipd.ports["tcp"])
     assert world.metric("intercom_sipd_requests_total", method="REGISTER", code="2xx") >= 1
     assert world.metric("intercom_sipd_connections_ended_total", transport="tcp", reason="closed") >= 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_baresip_over_tls(world: SipWorld) -> None:
+    authority = Authority(world.data_dir)
+    await world.start(**authority.settings())
+    assert world.sipd is not None
+    # Its certificate is that of a name, and the phone knows an address only.
+    settings = (f"sip_cafile {authority.path}", "sip_verify_server no")
+    await baresip(world, "tls", world.sipd.ports["tls"], *settings)
+    assert world.metric("intercom_sipd_tls_handshakes_total", outcome="ok") >= 1

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import pytest
 import pytest_twisted
 from sipd_world import SipWorld
-from stream_phone import NUMBER, SECRET, StreamPhone
+from stream_phone import NUMBER, SECRET, StreamPhone, half_open
 
 TCP = {"tcp": "127.0.0.1:0"}
 
 
 def tcp_port(world: SipWorld) -> int:
     assert world.sipd is not None
-    return world.sipd.tcp_port
+    return world.sipd.ports["tcp"]
 
 
 async def connected(world: SipWorld) -> StreamPhone:
@@ -105,12 +103,6 @@ async def test_a_giant_message_is_refused_before_it_comes(world: SipWorld) -> No
 def sockets() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
-
-
-def half_open(sockets: ExitStack, port: int) -> None:
-    probe = sockets.enter_context(closing(socket.socket()))
-    probe.setblocking(False)
-    assert probe.connect_ex(("127.0.0.1", port)) in (0, errno.EINPROGRESS)
 
 
 @pytest_twisted.ensureDeferred

@@ -74,6 +74,10 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         (f'[sipd]\ndomain = "{"d" * 68}"\n', "provisiond.public_url: devices take at most 79"),
         ("[sipd]\ndigest_algorithms = []\n", "sipd.digest_algorithms"),
         ('[sipd]\ndigest_algorithms = ["SHA-512"]\n', "sipd.digest_algorithms"),
+        ('[sipd]\ntls = "0.0.0.0:5061"\n', "sipd: tls needs tls_certificate and tls_key"),
+        ('[sipd]\ntls = "0.0.0.0:5061"\ntls_certificate = "a"\n', "sipd: tls needs tls_certificate and tls_key"),
+        ('[sipd]\ntls_extra = ["a.crt"]\n', "a certificate and its key look like"),
+        ("[sipd]\nmax_connections = 0\n", "sipd.max_connections"),
         ("[sipd\n", "suite.toml"),
         ("sipd = 5\n", "sipd"),
     ],
@@ -98,7 +102,7 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
     }
     defaults = load_settings(None, {})
     known = {f"{section}.{key}" for section, value in defaults if isinstance(value, BaseModel) for key, _ in value}
-    not_served_yet = {"sipd.tls"} | {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
+    not_served_yet = {f"provisiond.{key}" for key in ("https", "tftp", "pnp", "ssh")}
     assert shown == known - not_served_yet
     assert load_settings(example, {}) == defaults
 
@@ -110,6 +114,27 @@ def test_check_config_prints_a_file_that_says_the_same(tmp_path: Path, capsys: p
     printed = tmp_path / "printed.toml"
     printed.write_text(capsys.readouterr().out)
     assert load_settings(printed, {}) == load_settings(path, {})
+
+
+def test_check_config_looks_into_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, certificate = tmp_path / "suite.toml", tmp_path / "a.crt"
+    path.write_text(f'[sipd]\ntls = "127.0.0.1:0"\ntls_certificate = "{certificate}"\ntls_key = "{certificate}"\n')
+    assert main(["check-config", "--config", str(path)]) == 1
+    assert capsys.readouterr().err == f"intercom-suite: {certificate}: No such file or directory\n"
+    certificate.write_text("nonsense")
+    assert main(["check-config", "--config", str(path)]) == 1
+    assert capsys.readouterr().err == f"intercom-suite: {certificate} holds no PEM certificate\n"
+
+
+def test_certificates_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('[sipd]\ntls_certificate = "/a.crt"\ntls_key = "/a.key"\ntls_extra = ["/b.crt:/b.key"]\n')
+    files = load_settings(path, {}).sipd.tls_files
+    assert [str(pair) for pair in files] == ["/a.crt:/a.key", "/b.crt:/b.key"]
+    assert load_settings(path, {"INTERCOM_SIPD__TLS_EXTRA": "/b.crt:/b.key"}).sipd.tls_files == files
+    assert main(["check-config", "--config", str(path)]) == 0
+    path.write_text(capsys.readouterr().out)
+    assert load_settings(path, {}).sipd.tls_files == files
 
 
 def test_check_config_keeps_the_password_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
