@@ -44,6 +44,7 @@ def clean_reactor() -> Iterator[None]:
     globalLogPublisher.addObserver(watch)  # type: ignore[arg-type]
     yield
     gc.collect()
+    gc.freeze()  # what survived its test is not looked at again after each of the others
     globalLogPublisher.removeObserver(watch)  # type: ignore[arg-type]
     left = [call for call in set(reactor.getDelayedCalls()) - before if call.active()]  # type: ignore[attr-defined]
     for call in left:
