@@ -48,6 +48,7 @@ class Core:
             ["method", "code"],
             registry=registry,
         )
+        self._counted: dict[tuple[str, int], Counter] = {}
 
     def on_request(self, request: Request, flow: Flow, send: Send) -> str | None:
         """`send` reaches the sender of `request`. Raises MalformedMessageError: the transport answers 400.
@@ -55,7 +56,7 @@ class Core:
         Returns the number whose secret the sender knows, None when it did not show that.
         """
         if request.method == "ACK":
-            self._count("ACK", 0)
+            self.count("ACK", 0)
             return None
         key = server_key(request)
         if flow.connection:
@@ -102,7 +103,7 @@ class Core:
             response = reply(request, status, self._to_tag(request))
             for name, value in fields:
                 response.headers.add(name, value)
-            self._count(request.method, status)
+            self.count(request.method, status)
             send(response.to_bytes())
 
         return answer
@@ -112,5 +113,9 @@ class Core:
         text = f"{request.via.branch} {request.call_id} {request.headers.first('CSeq')}"
         return hashlib.blake2s(text.encode("utf-8", "surrogateescape"), key=self._tag_key, digest_size=8).hexdigest()
 
-    def _count(self, method: str, status: int) -> None:
-        self._requests.labels(method if method in KNOWN_METHODS else "other", f"{status // 100}xx").inc()
+    def count(self, method: str, status: int, times: int = 1) -> None:
+        key = (method if method in KNOWN_METHODS else "other", status // 100)
+        counter = self._counted.get(key)
+        if counter is None:
+            counter = self._counted[key] = self._requests.labels(key[0], f"{key[1]}xx")
+        counter.inc(times)

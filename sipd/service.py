@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from functools import partial
 
 from intercom_core.changes.follower import ChangeFollower
 from intercom_core.changes.log import Change, ChangeReader, Entity
@@ -16,7 +18,8 @@ from sipd.auth.authenticator import Authenticator
 from sipd.auth.digest import Algorithm
 from sipd.auth.nonce import Nonces, UsedNonces
 from sipd.core import Core
-from sipd.location.commit import GroupCommit
+from sipd.hot.refresh import HotPath
+from sipd.location.commit import Commits, GroupCommit, NoCommit
 from sipd.location.journal import Journal, MemoryJournal, SqliteJournal
 from sipd.location.location import Location
 from sipd.notifier import Local, Notifier
@@ -29,6 +32,8 @@ from sipd.transaction.client import ClientTransactions
 from sipd.transaction.server import ServerTransactions
 from sipd.transport.flow import Flow, bracketed
 from sipd.transport.transports import Transports
+
+GC_THRESHOLDS = (5_000, 10, 10)
 
 _log = log.get("sipd.service")
 
@@ -50,14 +55,34 @@ class SipService:
         self._status = StatusWriter(reactor, pool, store, self._location, self.directory)
         self._journal = self._open_journal()
         self._journal_pool = WorkPool(reactor, "journal", 1, registry)
-        self._commits = GroupCommit(reactor, self._journal_pool, self._journal, registry)
+        self._commits: Commits = (
+            NoCommit()
+            if isinstance(self._journal, MemoryJournal)
+            else GroupCommit(reactor, self._journal_pool, self._journal, registry)
+        )
         self._registrar = Registrar(
-            reactor, authenticator, self._location, self._commits, self._limits(), self._status.touch
+            reactor,
+            authenticator,
+            self._location,
+            self._commits,
+            self._limits(),
+            self._status.touch,
+            self._status.refreshed,
         )
         self._servers = ServerTransactions(reactor)
         self._clients = ClientTransactions(reactor)
         core = Core(self._registrar, self._servers, self._clients, registry)
-        self._transports = Transports(reactor, context.settings.sipd, core, registry)
+        short = HotPath(
+            reactor,
+            authenticator,
+            self.directory,
+            self._location,
+            self._commits,
+            self._servers,
+            partial(core.count, "REGISTER"),
+            self._status.refreshed,
+        )
+        self._transports = Transports(reactor, context.settings.sipd, core, registry, short)
         self._notifier = Notifier(
             reactor, pool, store, self._location, self._clients, self._transports.send, self._local, registry
         )
@@ -109,6 +134,7 @@ class SipService:
         await self._load_bindings()
         context.health.set("location", True)
         self._transports.listen()
+        _settle_memory()
         await self._status.reconcile()
         self._follower.start(cursor)
         await self._notifier.start()
@@ -154,6 +180,14 @@ class SipService:
         self._location.stop()
         await self._journal_pool.run(self._journal.close)
         self._journal_pool.stop()
+
+
+def _settle_memory() -> None:
+    """What was loaded stays: the garbage collector need not look at it again and again. A collection stops everything,
+    so there are fewer; not too few, as a connection that ends leaves a cycle behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def build(context: RoleContext) -> SipService:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 
@@ -23,10 +25,22 @@ from sipd.transport.flow import Flow
 from sipd.transport.udp import unmapped
 
 FLUSH_SECONDS = 0.25
+REFRESH_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 BATCH = 500
 
 _log = log.get("sipd.status")
+
+
+Refreshed = dict[tuple[int, int], list[str]]
+"""Seconds since the epoch when numbers were seen and when their last binding runs out -> the numbers."""
+
+_SEEN_AGAIN = (
+    update(RegistrationStatus)
+    .where(RegistrationStatus.number.in_(bindparam("numbers", expanding=True)), RegistrationStatus.online)
+    .values(last_seen=bindparam("seen_at"), expires_at=bindparam("until"))
+    .execution_options(synchronize_session=False)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,8 @@ class Seen:
 
 
 class StatusWriter:
-    """Collects numbers whose bindings changed and writes them in batches, FLUSH_SECONDS after the first."""
+    """Collects numbers whose bindings changed and writes them in batches, FLUSH_SECONDS after the first. Numbers that
+    only came again wait for REFRESH_SECONDS: then one statement serves all that were seen in the same second."""
 
     def __init__(self, clock: Clock, pool: WorkPool, store: Store, location: Location, directory: Directory) -> None:
         self._clock = clock
@@ -55,6 +70,8 @@ class StatusWriter:
         self._location = location
         self._directory = directory
         self._dirty: dict[str, None] = {}
+        self._refreshed: dict[str, None] = {}
+        self._refresh_timer: Timer | None = None
         self._timer: Timer | None = None
         self._running: Deferred[None] | None = None
         self._stopped = False
@@ -63,6 +80,16 @@ class StatusWriter:
         """The bindings of `number` are not what they were."""
         self._dirty[number] = None
         self._schedule(FLUSH_SECONDS)
+
+    def refreshed(self, number: str) -> None:
+        """As before, seen again."""
+        self._refreshed[number] = None
+        if self._refresh_timer is None and not self._stopped:
+            self._refresh_timer = self._clock.callLater(REFRESH_SECONDS, self._flush_refreshed)
+
+    def _flush_refreshed(self) -> None:
+        self._refresh_timer = None
+        self._schedule(0)
 
     async def reconcile(self) -> None:
         """At start: numbers that the database takes for online, and those that have bindings, are written anew."""
@@ -87,19 +114,30 @@ class StatusWriter:
 
     def _flushed(self, _result: object) -> None:
         self._running = None
-        if self._dirty:
+        if self._dirty or (self._refreshed and self._refresh_timer is None):
             self._schedule(FLUSH_SECONDS)
 
     async def _write_batch(self) -> None:
-        numbers = list(islice(self._dirty, BATCH))
-        for number in numbers:
-            del self._dirty[number]
+        changed = _take(self._dirty)
+        refreshed = _take(self._refreshed) if self._refresh_timer is None else []
         try:
-            await self._pool.run(self._write, [self._seen(number) for number in numbers])
+            await self._pool.run(self._write, *self._batch(changed, refreshed))
         except Exception:
-            _log.exception("status_not_written", numbers=len(numbers))
-            self._dirty.update(dict.fromkeys(numbers))
+            _log.exception("status_not_written", numbers=len(changed) + len(refreshed))
+            self._dirty.update(dict.fromkeys(changed))
+            self._dirty.update(dict.fromkeys(refreshed))
             await _sleep(self._clock, RETRY_SECONDS)
+
+    def _batch(self, changed: Iterable[str], refreshed: Iterable[str]) -> tuple[list[Seen], Refreshed]:
+        """`refreshed` by the second they were seen and the second they run out."""
+        again: Refreshed = defaultdict(list)
+        for number in refreshed:
+            bindings = self._location.bindings(number)
+            if bindings:
+                seen_at = max(binding.registered_at for binding in bindings)
+                expires_at = max(binding.expires_at for binding in bindings)
+                again[math.floor(seen_at), math.ceil(expires_at)].append(number)
+        return [self._seen(number) for number in changed], again
 
     def _seen(self, number: str) -> Seen:
         account = self._directory.get(number)
@@ -113,12 +151,18 @@ class StatusWriter:
             account,
             Flow(flow.listener, unmapped(flow.host), flow.port).address,
             latest.user_agent,
-            datetime.fromtimestamp(latest.registered_at, UTC),
-            datetime.fromtimestamp(max(binding.expires_at for binding in bindings), UTC),
+            _utc(latest.registered_at),
+            _utc(max(binding.expires_at for binding in bindings)),
         )
 
-    def _write(self, batch: list[Seen]) -> None:
+    def _write(self, batch: list[Seen], again: Refreshed) -> None:
         with self._store.write() as session:
+            for (seen_at, expires_at), refreshed in again.items():
+                session.execute(
+                    _SEEN_AGAIN, {"numbers": refreshed, "seen_at": _utc(seen_at), "until": _utc(expires_at)}
+                )
+            if not batch:
+                return
             numbers = [seen.number for seen in batch]
             rows = session.scalars(select(RegistrationStatus).where(RegistrationStatus.number.in_(numbers)))
             known = {row.number: row for row in rows}
@@ -132,9 +176,11 @@ class StatusWriter:
         self._timer = None
         if self._running is not None:
             await self._running
-        if self._dirty:
-            await self._pool.run(self._write, [self._seen(number) for number in self._dirty])
+        cancel(self._refresh_timer)
+        if self._dirty or self._refreshed:
+            await self._pool.run(self._write, *self._batch(self._dirty, self._refreshed))
             self._dirty.clear()
+            self._refreshed.clear()
 
 
 def _write_one(session: Session, row: RegistrationStatus | None, seen: Seen) -> None:
@@ -156,6 +202,17 @@ def _write_one(session: Session, row: RegistrationStatus | None, seen: Seen) -> 
     if seen.online != was_online:
         record(session, Entity.REGISTRATION, seen.account.id, seen.account.project_id, Action.UPDATED)
         _log.info("online" if seen.online else "offline", number=seen.number, address=row.address)
+
+
+def _take(numbers: dict[str, None]) -> list[str]:
+    taken = list(islice(numbers, BATCH))
+    for number in taken:
+        del numbers[number]
+    return taken
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _sleep(clock: Clock, seconds: float) -> Deferred[None]:

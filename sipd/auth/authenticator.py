@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -27,8 +27,7 @@ class Verdict(StrEnum):
     INACTIVE = "inactive"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Result of a check; `account` and `use` are there when the verdict is OK."""
 
     verdict: Verdict
@@ -54,16 +53,20 @@ class Authenticator:
         registry: CollectorRegistry,
         offered: Sequence[Algorithm] = (Algorithm.MD5,),
     ) -> None:
-        self._realm = realm
+        self.realm = realm
         self._directory = directory
-        self._nonces = nonces
-        self._used = used
+        self.nonces = nonces
+        self.used = used
         self._now = now
         self._offered = offered
         # Nobody knows a secret for this: it makes unknown numbers cost what known ones cost.
         self._nobody = Ha1(os.urandom(16).hex(), os.urandom(32).hex())
         outcomes = Counter("intercom_sipd_auth", "Checks of credentials by outcome", ["outcome"], registry=registry)
         self._outcomes = {verdict: outcomes.labels(verdict) for verdict in Verdict}
+
+    def count(self, verdict: Verdict, times: int) -> None:
+        """For checks that were made elsewhere."""
+        self._outcomes[verdict].inc(times)
 
     def check(self, request: Request) -> Identity:
         """With OK the nonce count is used up. Raises MalformedMessageError for unreadable credentials."""
@@ -72,24 +75,24 @@ class Authenticator:
         return identity
 
     def _check(self, request: Request) -> Identity:
-        credentials = find_credentials(request.credentials(), self._realm)
+        credentials = find_credentials(request.credentials(), self.realm)
         if credentials is None:
             return Identity(Verdict.CHALLENGE)
         account = self._directory.get(credentials.username)
         ha1 = account.ha1 if account is not None and account.ha1 is not None else self._nobody
         matches = digest_matches(credentials, ha1, request.method)
-        issued_at = self._nonces.issued_at(credentials.nonce)
+        issued_at = self.nonces.issued_at(credentials.nonce)
         if not matches or account is None or issued_at is None:
             return Identity(Verdict.DENIED)
         if not account.active:
             return Identity(Verdict.INACTIVE)
         now = self._now()
         use = NonceUse(credentials.nonce, credentials.count, issued_at)
-        if not self._used.is_fresh(use, now):
+        if not self.used.is_fresh(use, now):
             return Identity(Verdict.STALE)
-        self._used.use(use, now)
+        self.used.use(use, now)
         return Identity(Verdict.OK, account, use)
 
     def challenges(self, *, stale: bool) -> list[str]:
         """Values for WWW-Authenticate."""
-        return challenges(self._realm, self._nonces.issue, self._offered, stale=stale)
+        return challenges(self.realm, self.nonces.issue, self._offered, stale=stale)

@@ -25,7 +25,7 @@ class Algorithm(StrEnum):
 _BY_NAME = {algorithm.lower(): algorithm for algorithm in Algorithm}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
     """What a client claims. `count` is the nonce count as a number, `nc` as written."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 NONCE_LIFETIME_SECONDS = 600
-USED_LIMIT = 500_000
+USED_LIMIT = 2_000_000
 
 _TIME_BYTES = 8
 _RANDOM_BYTES = 8
@@ -23,7 +23,7 @@ _TEXT_LENGTH = 44  # of 32 bytes in padded base64
 _MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NonceUse:
     """What must not happen a second time. `issued_at` in seconds since the epoch."""
 
@@ -61,6 +61,16 @@ class Nonces:
         return hashlib.blake2b(stamp, key=self._key, digest_size=_MAC_BYTES).digest()
 
 
+class UsedNonce:
+    """`count` is the highest nonce count that was taken with it."""
+
+    __slots__ = ("count", "issued_at")
+
+    def __init__(self, issued_at: float) -> None:
+        self.count = 0
+        self.issued_at = issued_at
+
+
 class UsedNonces:
     """The highest nonce count seen with each nonce. Only valid credentials are entered, so strangers can't fill it.
 
@@ -71,25 +81,36 @@ class UsedNonces:
     def __init__(self, lifetime_seconds: float = NONCE_LIFETIME_SECONDS, limit: int = USED_LIMIT) -> None:
         self._lifetime_seconds = lifetime_seconds
         self._limit = limit
-        self._counts: dict[str, int] = {}
+        self._used: dict[str, UsedNonce] = {}
         self._by_age: list[tuple[float, str]] = []
         self._floor = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._used)
+
+    def get(self, nonce: str) -> UsedNonce | None:
+        """What is remembered of `nonce`; it was checked to be ours when it was entered."""
+        return self._used.get(nonce)
+
+    def is_alive(self, issued_at: float, now: float) -> bool:
+        """May a nonce of that time still be used?"""
+        return issued_at > self._floor and -1.0 <= now - issued_at < self._lifetime_seconds
 
     def is_fresh(self, use: NonceUse, now: float) -> bool:
         """May this still be used?"""
-        if use.issued_at <= self._floor or not -1.0 <= now - use.issued_at < self._lifetime_seconds:
+        if not self.is_alive(use.issued_at, now):
             return False
-        return use.count > self._counts.get(use.nonce, 0)
+        used = self._used.get(use.nonce)
+        return use.count > (used.count if used is not None else 0)
 
     def use(self, use: NonceUse, now: float) -> None:
         nonce, count, issued_at = use.nonce, use.count, use.issued_at
-        if nonce not in self._counts:
+        used = self._used.get(nonce)
+        if used is None:
+            used = self._used[nonce] = UsedNonce(issued_at)
             heappush(self._by_age, (issued_at, nonce))
-        self._counts[nonce] = max(count, self._counts.get(nonce, 0))
-        while self._by_age and (self._by_age[0][0] <= now - self._lifetime_seconds or len(self._counts) > self._limit):
+        used.count = max(count, used.count)
+        while self._by_age and (self._by_age[0][0] <= now - self._lifetime_seconds or len(self._used) > self._limit):
             oldest, gone = heappop(self._by_age)
             self._floor = max(self._floor, oldest)
-            del self._counts[gone]
+            del self._used[gone]

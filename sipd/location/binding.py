@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
+from operator import attrgetter
+from typing import Any
 
 from sipd.message.uri import SipUri, parse_uri
 from sipd.transport.flow import Flow
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Binding:
     """`contact` is the URI as registered; times are seconds since the epoch; `flow` is where the REGISTER came from.
+
+    Only `refresh` changes one: whoever needs its state of now later must copy what it needs.
 
     `q`, `instance` and `path` are as written, empty when not given; `reg_id` 0 when not given (RFC 5626 §4.1).
     `mark` is that of the account that made it (numbers.directory).
@@ -32,13 +34,19 @@ class Binding:
     path: str = ""
     mark: str = ""
 
-    @cached_property
+    @property
     def uri(self) -> SipUri:
         """`contact`, parsed; it was a SIP URI when it was stored."""
         uri = parse_uri(self.contact)
         if not isinstance(uri, SipUri):
             raise TypeError("a binding has a SIP URI")
         return uri
+
+    def refresh(self, cseq: int, now: float, expires_at: float) -> None:
+        """The same REGISTER again, with a higher CSeq."""
+        self.cseq = cseq
+        self.registered_at = now
+        self.expires_at = expires_at
 
     def same_contact(self, other: Binding) -> bool:
         """Would one replace the other? (RFC 3261 §10.3 step 7, RFC 5626 §6)"""
@@ -47,16 +55,19 @@ class Binding:
         return self.contact == other.contact or self.uri.same_as(other.uri)
 
 
-_FIELDS = tuple(field.name for field in fields(Binding))
+_values = attrgetter(*(field.name for field in fields(Binding)))
 
 Bindings = tuple[Binding, ...]
 
 
-def pack(bindings: Iterable[Binding]) -> str:
-    """For the journal."""
-    rows = [[getattr(binding, name) for name in _FIELDS] for binding in bindings]
-    return json.dumps(rows, separators=(",", ":"))
+Row = list[Any]
+"""A binding as JSON holds it: its fields in their order."""
 
 
-def unpack(text: str) -> Bindings:
-    return tuple(Binding(Flow(*row[0]), *row[1:]) for row in json.loads(text))
+def pack(bindings: Iterable[Binding]) -> list[tuple[Any, ...]]:
+    """For the journal: what JSON makes Rows of."""
+    return [_values(binding) for binding in bindings]
+
+
+def unpack(rows: Iterable[Row]) -> Bindings:
+    return tuple(Binding(Flow(*row[0]), *row[1:]) for row in rows)

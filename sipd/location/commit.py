@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from twisted.internet.defer import Deferred
@@ -18,6 +19,25 @@ COMPACT_SECONDS = 30.0
 Committed = Callable[[bool], None]
 
 _log = log.get("sipd.location")
+
+
+class Commits(Protocol):
+    """`committed(True)` is called once a change is as durable as it gets, `committed(False)` when it could not be
+    stored."""
+
+    def add(self, change: Change, committed: Committed) -> None: ...
+
+    async def flush(self) -> None: ...
+
+
+class NoCommit:
+    """For `durability = "memory"`: there is nothing to wait for."""
+
+    def add(self, change: Change, committed: Committed) -> None:  # noqa: ARG002
+        committed(True)
+
+    async def flush(self) -> None:
+        pass
 
 
 class GroupCommit:

@@ -1,40 +1,38 @@
-"""Where bindings survive: an append-only journal, one row a change, the newest row of a number is its state.
+"""Where bindings survive: an append-only journal, one row a group of changes; the newest change of a number is its
+state.
 
-A row is dead once all its bindings have run out and its nonce is too old to be used again. Dead rows are removed
+A row is dead once all bindings in it have run out and its nonces are too old to be used again. Dead rows are removed
 from the head only, so an older state can never come back to life.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sipd.auth.nonce import NONCE_LIFETIME_SECONDS, NonceUse
-from sipd.location.binding import Bindings, pack, unpack
+from sipd.location.binding import Bindings, Row, pack, unpack
 
-COMPACT_ROWS = 20_000
+COMPACT_ROWS = 2_000
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS journal (
+CREATE TABLE IF NOT EXISTS journal_group (
     seq INTEGER PRIMARY KEY,
-    aor TEXT NOT NULL,
     alive_until REAL NOT NULL,
-    bindings TEXT NOT NULL,
-    nonce TEXT NOT NULL,
-    nonce_count INTEGER NOT NULL,
-    nonce_issued_at REAL NOT NULL
+    changes TEXT NOT NULL
 )
 """
-_APPEND = """
-INSERT INTO journal (aor, alive_until, bindings, nonce, nonce_count, nonce_issued_at) VALUES (?, ?, ?, ?, ?, ?)
-"""
+_APPEND = "INSERT INTO journal_group (alive_until, changes) VALUES (?, ?)"
+# Before groups had rows, each change had one. What such a table holds is read once and kept in the new form.
+_FIRST_FORM = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'journal'"
+_FIRST_ROWS = "SELECT aor, bindings, nonce, nonce_count, nonce_issued_at, alive_until FROM journal ORDER BY seq"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """The whole state of a number after an accepted request, and the nonce that the request used up (None when the
     change did not come from a request)."""
 
@@ -94,45 +92,61 @@ class SqliteJournal:
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(_SCHEMA)
+        self._adopt_first_form()
 
     def load(self, now: float) -> Loaded:
         loaded = Loaded()
-        newest: dict[str, str] = {}
-        rows = self._connection.execute(
-            "SELECT aor, bindings, nonce, nonce_count, nonce_issued_at FROM journal ORDER BY seq"
-        )
-        for aor, bindings, nonce, count, issued_at in rows:
+        newest: dict[str, list[Row]] = {}
+        for aor, bindings, nonce, count, issued_at in self._changes():
             newest[aor] = bindings
             if nonce and issued_at + NONCE_LIFETIME_SECONDS > now:
                 loaded.uses.append(NonceUse(nonce, count, issued_at))
-        for aor, text in newest.items():
-            alive = tuple(binding for binding in unpack(text) if binding.expires_at > now)
+        for aor, rows in newest.items():
+            alive = tuple(binding for binding in unpack(rows) if binding.expires_at > now)
             if alive:
                 loaded.bindings[aor] = alive
         return loaded
 
+    def _changes(self) -> Iterator[list[Any]]:
+        for (changes,) in self._connection.execute("SELECT changes FROM journal_group ORDER BY seq"):
+            yield from json.loads(changes)
+
     def append(self, group: Sequence[Change]) -> None:
-        rows = [
-            (c.aor, c.alive_until, pack(c.bindings), c.use.nonce, c.use.count, c.use.issued_at)
+        """One statement for the whole group: between two the interpreter might do something else for long."""
+        changes = [
+            (c.aor, pack(c.bindings), c.use.nonce, c.use.count, c.use.issued_at)
             if c.use
-            else (c.aor, c.alive_until, pack(c.bindings), "", 0, 0.0)
+            else (c.aor, pack(c.bindings), "", 0, 0.0)
             for c in group
         ]
+        self._insert(max((change.alive_until for change in group), default=0.0), changes)
+
+    def _insert(self, alive_until: float, changes: Iterable[Sequence[Any]]) -> None:
+        text = json.dumps(list(changes), separators=(",", ":"))
+        self._connection.execute(_APPEND, (alive_until, text))
+
+    def _adopt_first_form(self) -> None:
+        if self._connection.execute(_FIRST_FORM).fetchone() is None:
+            return
+        rows = self._connection.execute(_FIRST_ROWS).fetchall()
         with self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany(_APPEND, rows)
+            if rows:
+                changes = ([aor, json.loads(bindings), *use] for aor, bindings, *use, _ in rows)
+                self._insert(max(row[-1] for row in rows), changes)
+            self._connection.execute("DROP TABLE journal")
 
     def compact(self, now: float) -> None:
         """Removes dead rows from the head, at most COMPACT_ROWS of them."""
         last = 0
         for seq, alive_until in self._connection.execute(
-            "SELECT seq, alive_until FROM journal ORDER BY seq LIMIT ?", (COMPACT_ROWS,)
+            "SELECT seq, alive_until FROM journal_group ORDER BY seq LIMIT ?", (COMPACT_ROWS,)
         ):
             if alive_until > now:
                 break
             last = seq
         if last:
-            self._connection.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+            self._connection.execute("DELETE FROM journal_group WHERE seq <= ?", (last,))
 
     def close(self) -> None:
         self._connection.close()

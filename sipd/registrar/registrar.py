@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from intercom_core.telemetry import log
 from sipd.auth.authenticator import Authenticator, Identity, Verdict
 from sipd.location.binding import Binding, Bindings
-from sipd.location.commit import GroupCommit
+from sipd.location.commit import Commits
 from sipd.location.journal import Change
 from sipd.location.location import Location
 from sipd.message.errors import MalformedMessageError
@@ -30,16 +30,18 @@ _log = log.get("sipd.registrar")
 
 
 class Registrar:
-    """`changed(aor)` is called after a change of a number's bindings is on disk."""
+    """After a change of a number's bindings is on disk `changed(aor)` is called, or `refreshed(aor)` when nothing but
+    times differs."""
 
     def __init__(
         self,
         clock: Clock,
         authenticator: Authenticator,
         location: Location,
-        commits: GroupCommit,
+        commits: Commits,
         limits: Limits,
         changed: Callable[[str], None],
+        refreshed: Callable[[str], None] | None = None,
     ) -> None:
         self._clock = clock
         self._authenticator = authenticator
@@ -47,6 +49,7 @@ class Registrar:
         self._commits = commits
         self._limits = limits
         self._changed = changed
+        self._refreshed = refreshed or changed
 
     def precheck(self, request: Request, answer: Answer) -> Identity | None:
         """What needs no state: answers by itself, or returns an OK identity (steps 1 to 3 of §10.3)."""
@@ -86,17 +89,20 @@ class Registrar:
         else:
             self._location.replace(aor, bindings)
         change = Change(aor, bindings, identity.use)
-        self._commits.add(change, lambda stored: self._committed(status if stored else 503, change, request, answer))
+        told = self._refreshed if _only_refreshed(present, bindings) else self._changed
+
+        def committed(stored: bool) -> None:
+            outcome = status if stored else 503
+            answer(outcome, self._fields(outcome, bindings, request))
+            if outcome == 200:
+                told(aor)
+
+        self._commits.add(change, committed)
 
     def _updated(self, request: Request, account: Account, flow: Flow, present: Bindings) -> Bindings:
         if require_sip(request.to.uri).number != account.number:
             raise RefusedError(403)
         return updated(request, flow, account.mark, present, self._clock.seconds(), self._limits)
-
-    def _committed(self, status: int, change: Change, request: Request, answer: Answer) -> None:
-        answer(status, self._fields(status, change.bindings, request))
-        if status == 200:
-            self._changed(change.aor)
 
     def _fields(self, status: int, bindings: Bindings, request: Request) -> list[tuple[str, str]]:
         match status:
@@ -135,6 +141,13 @@ class Registrar:
     def _forgotten(self, aor: str, *, stored: bool) -> None:
         _log.info("bindings_forgotten", number=aor, stored=stored)
         self._changed(aor)
+
+
+def _only_refreshed(before: Bindings, after: Bindings) -> bool:
+    return len(before) == len(after) and all(
+        (one.flow, one.contact, one.user_agent) == (other.flow, other.contact, other.user_agent)
+        for one, other in zip(before, after, strict=True)
+    )
 
 
 def _contact(binding: Binding, now: float) -> str:

@@ -11,23 +11,28 @@ from sipd.transport.connections import Connections, StreamLimits
 from sipd.transport.flow import Flow
 from sipd.transport.tcp import StreamTransport, tcp_factory
 from sipd.transport.tls import TlsMetrics, WatchedCertificates, tls_factory
-from sipd.transport.udp import ConnectionHandler, MessageMetrics, UdpTransport
+from sipd.transport.udp import ConnectionHandler, MessageMetrics, ShortWay, UdpTransport
 
 IDLE_GRACE_SECONDS = 60
 
 
 class Transports:
-    """`handler` is served over all of them."""
+    """`handler` is served over all of them; `short` is asked first for what comes over UDP."""
 
     def __init__(
-        self, reactor: Any, settings: SipdSettings, handler: ConnectionHandler, registry: CollectorRegistry
+        self,
+        reactor: Any,
+        settings: SipdSettings,
+        handler: ConnectionHandler,
+        registry: CollectorRegistry,
+        short: ShortWay | None = None,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         messages, tls = MessageMetrics(registry), TlsMetrics(registry)
         self._connections = connections = Connections(reactor, _limits(settings), registry)
         self._certificates = WatchedCertificates(reactor, settings.tls_files, settings.tls_client_ca, tls)
-        self._udp = UdpTransport("udp", handler, messages)
+        self._udp = UdpTransport("udp", handler, messages, short)
         self._tcp = StreamTransport(tcp_factory(connections, handler, messages))
         self._tls = StreamTransport(tls_factory(connections, handler, messages, self._certificates, tls))
 

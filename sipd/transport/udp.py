@@ -23,6 +23,7 @@ from sipd.message.headers import Headers
 from sipd.message.message import Request, Response
 from sipd.message.parser import MESSAGE_LIMIT_BYTES, parse
 from sipd.message.replies import reply_to_headers
+from sipd.transport.batch import BatchPort
 from sipd.transport.flow import Flow
 
 DEFAULT_PORT = 5060
@@ -60,6 +61,18 @@ class ConnectionHandler(Handler, Protocol):
     def on_connection_lost(self, flow: Flow, numbers: Iterable[str]) -> None: ...
 
 
+class ShortWay(Protocol):
+    """Answers some datagrams without parsing them (sipd.hot)."""
+
+    def take(self, datagram: bytes, address: tuple[str, int]) -> bytes | None: ...
+
+    def watch(
+        self, datagram: bytes, request: Request, flow: Flow, send: Callable[[bytes], None]
+    ) -> Callable[[bytes], None]: ...
+
+    def settle(self) -> None: ...
+
+
 class MessageMetrics:
     """Counters of what comes in, over any transport."""
 
@@ -75,16 +88,19 @@ class MessageMetrics:
 class UdpTransport(DatagramProtocol):
     """One socket, IPv4 or IPv6. `name` goes into flows and must stay the same across restarts."""
 
-    def __init__(self, name: str, handler: Handler, metrics: MessageMetrics) -> None:
+    def __init__(self, name: str, handler: Handler, metrics: MessageMetrics, short: ShortWay | None = None) -> None:
         self.name = name
         self._handler = handler
         self._metrics = metrics
+        self._short = short
         self._port: Any = None
         self.port = 0
 
     def listen(self, reactor: Any, address: Listen) -> None:
         """Raises CannotListenError. `port` is the one that was taken."""
-        self._port = port = reactor.listenUDP(address.port, self, address.host, maxPacketSize=MESSAGE_LIMIT_BYTES)
+        port: Any = BatchPort(address.port, self, address.host, MESSAGE_LIMIT_BYTES, reactor)  # type: ignore[no-untyped-call]
+        port.startListening()
+        self._port = port
         # At the default size bursts after a power cut are lost. The kernel caps this at net.core.rmem_max.
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             port.getHandle().setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
@@ -107,6 +123,25 @@ class UdpTransport(DatagramProtocol):
         except MessageLengthError as error:
             raise OSError(str(error)) from None
 
+    def take(self, datagram: bytes, address: tuple[str, int]) -> bytes | None:
+        """For BatchPort: what the short way has to say."""
+        if self._short is None:
+            return None
+        try:
+            return self._short.take(datagram, address)
+        except Exception:
+            _log.exception("short_way_failed", source=Flow(self.name, *address).address)
+            return None
+
+    def batch_ended(self) -> None:
+        """For BatchPort."""
+        if self._short is not None:
+            self._short.settle()
+
+    def not_sent(self, datagrams: int) -> None:
+        """For BatchPort: the kernel did not take them."""
+        self._metrics.dropped[Dropped.SEND].inc(datagrams)
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: N802
         host, port = addr[0], addr[1]
         try:
@@ -125,18 +160,21 @@ class UdpTransport(DatagramProtocol):
                 if not self._handler.on_response(message, host):
                     self._drop(Dropped.STRAY_RESPONSE)
                 return
-            self._request(message, host, port)
+            self._request(message, datagram, host, port)
         except MalformedMessageError as error:
             self._malformed(error, host, port)
 
-    def _request(self, request: Request, host: str, port: int) -> None:
+    def _request(self, request: Request, datagram: bytes, host: str, port: int) -> None:
         via = request.via
         address = unmapped(host)
         request.via = via.stamped(address, port)
         reply_port = port if "rport" in via.params else via.port or DEFAULT_PORT
-        send = partial(self._reply, host, reply_port)
+        flow = Flow(self.name, host, port)
+        send: Callable[[bytes], None] = partial(self._reply, host, reply_port)
+        if self._short is not None and reply_port == port:
+            send = self._short.watch(datagram, request, flow, send)
         try:
-            self._handler.on_request(request, Flow(self.name, host, port), send)
+            self._handler.on_request(request, flow, send)
         except MalformedMessageError as error:
             raise MalformedMessageError(error.reason, request.headers) from None
 
@@ -149,6 +187,10 @@ class UdpTransport(DatagramProtocol):
             self._reply(host, port, answer)
 
     def _reply(self, host: str, port: int, data: bytes) -> None:
+        answer = getattr(self.transport, "answer", None)
+        if answer is not None:
+            answer(data, (host, port))
+            return
         try:
             self.send(data, host, port)
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, cast
 
@@ -20,7 +21,8 @@ from sipd.auth.authenticator import Authenticator
 from sipd.auth.digest import Algorithm
 from sipd.auth.nonce import Nonces, UsedNonces
 from sipd.core import Core
-from sipd.location.commit import GroupCommit
+from sipd.hot.refresh import HotPath
+from sipd.location.commit import Commits, GroupCommit
 from sipd.location.journal import Change, Journal, MemoryJournal
 from sipd.location.location import Location
 from sipd.message.message import Request, Response
@@ -84,6 +86,9 @@ class Rig:
         journal: Journal | None = None,
         limits: Limits | None = None,
         offered: Sequence[Algorithm] = (Algorithm.MD5,),
+        *,
+        short: bool = True,
+        commits: Commits | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(START)
@@ -96,7 +101,7 @@ class Rig:
         self.location = Location(self.clock, self.expired.append, self.registry)
         self.pool = DirectPool()
         self.journal = journal or MemoryJournal()
-        self.commits = GroupCommit(self.clock, cast("WorkPool", self.pool), self.journal, self.registry)
+        self.commits = commits or GroupCommit(self.clock, cast("WorkPool", self.pool), self.journal, self.registry)
         nonces = Nonces(b"k" * 32, self.clock.seconds, lambda n: next(self._random).to_bytes(n, "big"))
         authenticator = Authenticator(
             REALM, self.directory, nonces, self.used, self.clock.seconds, self.registry, offered
@@ -108,7 +113,17 @@ class Rig:
         self.servers = ServerTransactions(self.clock)
         self.core = Core(self.registrar, self.servers, self.clients, self.registry)
         self.metrics = MessageMetrics(self.registry)
-        self.udp = UdpTransport("udp", self.core, self.metrics)
+        self.hot = HotPath(
+            self.clock,
+            authenticator,
+            self.directory,
+            self.location,
+            self.commits,
+            self.servers,
+            partial(self.core.count, "REGISTER"),
+            self.changed.append,
+        )
+        self.udp = UdpTransport("udp", self.core, self.metrics, self.hot if short else None)
         self.wire = FakeDatagramTransport()
         self.udp.makeConnection(self.wire)
 
@@ -117,7 +132,12 @@ class Rig:
     def send(self, data: bytes, source: tuple[str, int] = PHONE) -> list[tuple[bytes, tuple[str, int]]]:
         """Datagrams that leave in answer to one that comes in, with their destinations."""
         self.wire.written.clear()
-        self.udp.datagramReceived(data, source)
+        answer = self.udp.take(data, source)
+        if answer is None:
+            self.udp.datagramReceived(data, source)
+        elif answer:
+            self.wire.write(answer, source)
+        self.udp.batch_ended()
         self.clock.advance(0)
         return list(self.wire.written)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from pathlib import Path
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,7 +14,7 @@ from twisted.internet.task import Clock
 
 from intercom_core.model.numbers import NumberKind
 from sipd.auth.nonce import NONCE_LIFETIME_SECONDS, NonceUse
-from sipd.location.binding import Binding
+from sipd.location.binding import Binding, pack
 from sipd.location.journal import Change, SqliteJournal
 from sipd.location.location import Location
 from sipd.numbers.directory import Directory
@@ -52,8 +55,8 @@ def test_what_ran_out_is_not_loaded(path: Path) -> None:
 
 def test_a_group_is_stored_whole_or_not_at_all(path: Path) -> None:
     journal = SqliteJournal(path)
-    unstorable = Change("2", (), NonceUse("n", 2**70, 1.0))
-    with pytest.raises(OverflowError):
+    unstorable = Change("2", (), NonceUse(cast("str", b"no text"), 1, 1.0))
+    with pytest.raises(TypeError):
         journal.append([Change("1", (binding(),)), unstorable])
     assert journal.load(0.0).bindings == {}
     journal.append([Change("1", (binding(),))])
@@ -63,15 +66,33 @@ def test_a_group_is_stored_whole_or_not_at_all(path: Path) -> None:
 
 def test_compaction_keeps_what_could_still_matter(path: Path) -> None:
     journal = SqliteJournal(path)
-    journal.append(
-        [Change("1", (binding("sip:a@h", 100.0),)), Change("2", (binding("sip:a@h", 900.0),)), Change("1", ())]
-    )
+    journal.append([Change("1", (binding("sip:a@h", 100.0),))])
+    journal.append([Change("1", ()), Change("2", (binding("sip:a@h", 900.0),))])
     journal.compact(500.0)
-    # The dead first row went; the removal of "1" waits behind the living row of "2".
+    # The dead first row went; the removal of "1" waits in the row with the living binding of "2".
     assert journal.load(50.0).bindings.keys() == {"2"}
     journal.compact(901.0)
     assert journal.load(50.0).bindings == {}
     journal.close()
+
+
+def test_a_journal_of_the_first_form_is_taken_over(path: Path) -> None:
+    SqliteJournal(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE journal (seq INTEGER PRIMARY KEY, aor TEXT, alive_until REAL, bindings TEXT, nonce TEXT,"
+            " nonce_count INTEGER, nonce_issued_at REAL)"
+        )
+        rows = (("1", 100.0, "[]", "", 0, 0.0), ("1", 900.0, json.dumps(pack([binding()])), "n", 3, 50.0))
+        columns = "aor, alive_until, bindings, nonce, nonce_count, nonce_issued_at"
+        connection.executemany(f"INSERT INTO journal ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    connection.close()
+    for _ in range(2):
+        journal = SqliteJournal(path)
+        loaded = journal.load(60.0)
+        assert (loaded.bindings, loaded.uses) == ({"1": (binding(),)}, [NonceUse("n", 3, 50.0)])
+        journal.compact(800.0)
+        journal.close()
 
 
 def test_used_nonces_come_back_while_they_could_be_replayed(path: Path) -> None:
