@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -106,7 +105,7 @@ class BatchPort(Port):
 
     def doRead(self) -> None:  # noqa: N802
         if self._calls is None:
-            super().doRead()  # type: ignore[no-untyped-call]
+            self._read_plainly()
             return
         for _ in range(ROUNDS):
             count = self._calls[0](self.socket.fileno(), self._in.headers, BATCH, socket.MSG_DONTWAIT, None)
@@ -115,6 +114,20 @@ class BatchPort(Port):
             self._serve(count)
             if count < BATCH:
                 return
+
+    def _read_plainly(self) -> None:
+        for _ in range(BATCH):
+            try:
+                datagram, source = self.socket.recvfrom(DATAGRAM_BYTES)
+            except OSError:
+                break
+            address = (source[0], source[1])
+            answer = self.protocol.take(datagram, address)
+            if answer is None:
+                self.protocol.datagramReceived(datagram, address)
+            elif answer:
+                self._send_alone(answer, address)
+        self.protocol.batch_ended()
 
     def _serve(self, count: int) -> None:
         data, names, words = self._in.data, self._in.names, self._in.header_words
@@ -229,7 +242,7 @@ _Call = Callable[..., int]
 
 def _system_calls() -> tuple[_Call, _Call] | None:
     """recvmmsg and sendmmsg; None where there are none."""
-    if os.environ.get("INTERCOM_SIPD_PLAIN_UDP") or not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None, use_errno=True)
     try:
